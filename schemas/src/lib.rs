@@ -2,8 +2,18 @@
 //!
 //! Every value that is kept starts with a format version; every format is pinned by a golden file in `tests/golden`.
 
+pub mod article;
+pub mod batch;
+pub mod event;
 pub mod ids;
+pub mod kept;
+pub mod keys;
 pub mod marker;
+pub mod records;
+pub mod state;
 
-pub use marker::{LastRecord, Marker, Offset};
+pub use article::ArticleVersion;
+pub use event::{Event, EventError, EventKind};
 pub use ids::{ArticleId, InvalidReaderId, ReaderId, Timestamp};
+pub use kept::{Kept, KeptError};
+pub use marker::{LastRecord, Marker, Offset};

@@ -1,0 +1,175 @@
+//! What the folds keep: a reader's state, an article's counts, a partition's summary.
+
+use prost::Message;
+
+use crate::kept::Kept;
+
+/// The most reads that a reader's state lists.
+pub const MAX_READS: usize = 50;
+
+/// One read of an article by a reader.
+#[derive(Clone, PartialEq, Message)]
+pub struct Read {
+    /// The article.
+    #[prost(int64, tag = "1")]
+    pub article_id: i64,
+    /// When it was read, by the client's clock clamped to the log's time (ms since 1970).
+    #[prost(int64, tag = "2")]
+    pub time: i64,
+    /// Seconds on the page.
+    #[prost(float, optional, tag = "3")]
+    pub read_time: Option<f32>,
+    /// The greatest share of the article seen, 0 to 100.
+    #[prost(float, optional, tag = "4")]
+    pub scroll_pct: Option<f32>,
+    /// 0 unknown, 1 mobile, 2 tablet, 3 desktop.
+    #[prost(uint32, tag = "5")]
+    pub device_type: u32,
+    /// The view that later pieces amend.
+    #[prost(string, optional, tag = "6")]
+    pub view_id: Option<String>,
+    /// The highest piece seen of that view.
+    #[prost(uint32, optional, tag = "7")]
+    pub seq: Option<u32>,
+    /// How many reads since the last gap of 30 minutes, this one included.
+    #[prost(uint32, tag = "8")]
+    pub position: u32,
+    /// The log's time of the first piece: the article is looked up as of then (ms since 1970).
+    #[prost(int64, tag = "9")]
+    pub logged: i64,
+}
+
+/// What a reader told of itself.
+#[derive(Clone, Copy, PartialEq, Message)]
+pub struct Profile {
+    /// 0 or 1; absent is unknown.
+    #[prost(uint32, optional, tag = "1")]
+    pub gender: Option<u32>,
+    /// The decade of the age.
+    #[prost(uint32, optional, tag = "2")]
+    pub age: Option<u32>,
+    /// Signed in through single sign-on.
+    #[prost(bool, optional, tag = "3")]
+    pub is_sso_user: Option<bool>,
+    /// Pays for the paper.
+    #[prost(bool, optional, tag = "4")]
+    pub is_subscriber: Option<bool>,
+}
+
+/// A reader's state: everything that the log says of one reader, folded.
+#[derive(Clone, PartialEq, Message)]
+pub struct ReaderState {
+    /// The GRU's hidden state: 2 layers of 768 `f32`, little-endian; empty before the first read. The second half is the
+    /// session embedding.
+    #[prost(bytes = "vec", tag = "1")]
+    pub hidden: Vec<u8>,
+    /// The hidden state before the last read, kept while later pieces of that read may amend it.
+    #[prost(bytes = "vec", tag = "2")]
+    pub hidden_before: Vec<u8>,
+    /// The last 50 reads, oldest first.
+    #[prost(message, repeated, tag = "3")]
+    pub reads: Vec<Read>,
+    /// All reads ever.
+    #[prost(uint64, tag = "4")]
+    pub total_reads: u64,
+    /// What it told of itself.
+    #[prost(message, optional, tag = "5")]
+    pub profile: Option<Profile>,
+    /// Topics that it chose.
+    #[prost(string, repeated, tag = "6")]
+    pub topics: Vec<String>,
+    /// The device of the last read.
+    #[prost(uint32, tag = "7")]
+    pub device_type: u32,
+}
+
+impl Kept for ReaderState {
+    const NAME: &'static str = "reader state";
+}
+
+/// An article that was read next, and how often (decayed).
+#[derive(Clone, Copy, PartialEq, Message)]
+pub struct Successor {
+    /// The article.
+    #[prost(int64, tag = "1")]
+    pub article_id: i64,
+    /// Its decayed count at `time`.
+    #[prost(double, tag = "2")]
+    pub weight: f64,
+    /// When the count was last brought up to date (ms since 1970).
+    #[prost(int64, tag = "3")]
+    pub time: i64,
+}
+
+/// What the readers of one partition did with one article: partial sums, merged over partitions when read.
+#[derive(Clone, PartialEq, Message)]
+pub struct ArticleCounts {
+    /// All reads.
+    #[prost(uint64, tag = "1")]
+    pub reads: u64,
+    /// Reads decayed exponentially, at `time`, one for each half-life of `operators::fold::trends::HALF_LIVES_MS`.
+    #[prost(double, repeated, tag = "2")]
+    pub decayed: Vec<f64>,
+    /// The moment to which the decayed sums belong: the latest read (ms since 1970).
+    #[prost(int64, tag = "3")]
+    pub time: i64,
+    /// The earliest read (ms since 1970).
+    #[prost(int64, tag = "4")]
+    pub first_seen: i64,
+    /// What its readers read next, greatest first as of their own times; at most 32.
+    #[prost(message, repeated, tag = "5")]
+    pub next: Vec<Successor>,
+}
+
+impl Kept for ArticleCounts {
+    const NAME: &'static str = "article counts";
+}
+
+/// A reader in the list of those seen last.
+#[derive(Clone, PartialEq, Message)]
+pub struct ActiveReader {
+    /// The reader's id.
+    #[prost(string, tag = "1")]
+    pub user_id: String,
+    /// All its reads.
+    #[prost(uint64, tag = "2")]
+    pub reads: u64,
+    /// Its latest read (ms since 1970).
+    #[prost(int64, tag = "3")]
+    pub last_seen: i64,
+}
+
+/// The highest position that was taken in from one source of strays.
+#[derive(Clone, PartialEq, Message)]
+pub struct Origin {
+    /// The partition that the copies came from.
+    #[prost(uint32, tag = "1")]
+    pub partition: u32,
+    /// The highest offset there that was folded here.
+    #[prost(uint64, tag = "2")]
+    pub offset: u64,
+}
+
+/// What is known of a partition as a whole.
+#[derive(Clone, PartialEq, Message)]
+pub struct PartitionSummary {
+    /// The latest event time folded (ms since 1970): "now" for trends.
+    #[prost(int64, tag = "1")]
+    pub watermark: i64,
+    /// Reads folded.
+    #[prost(uint64, tag = "2")]
+    pub reads: u64,
+    /// The readers seen last, latest first; at most 100.
+    #[prost(message, repeated, tag = "3")]
+    pub active: Vec<ActiveReader>,
+    /// Copies of strays that were folded: the highest origin of each source partition.
+    #[prost(message, repeated, tag = "4")]
+    pub origins: Vec<Origin>,
+    /// Origins that were put back from the dead letters, by which a repeat is known.
+    #[prost(message, repeated, tag = "5")]
+    pub put_back: Vec<Origin>,
+}
+
+impl Kept for PartitionSummary {
+    const NAME: &'static str = "partition summary";
+}
