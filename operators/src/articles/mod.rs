@@ -1,0 +1,84 @@
+//! The article edge: what there is to recommend, with vectors, found by nearness.
+//!
+//! Two makes: [`embedded`] (an exact scan over a tch matrix, kept in redb) and [`elastic`] (Elasticsearch `dense_vector` kNN).
+//! One conformance suite (`operators/tests/articles_conformance.rs`) runs against both. What is in it comes from the topic
+//! `articles` alone; its marker says up to where, so that an emptied index is filled again.
+
+use std::{fmt, sync::Arc};
+
+use abovefold_engine::Result;
+use abovefold_schemas::{ArticleId, ArticleVersion, Offset, Timestamp};
+use async_trait::async_trait;
+
+/// An article as the edge holds it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Article {
+    /// The article.
+    pub id: ArticleId,
+    /// The offset of this version in its partition of the topic `articles`; a higher one replaces it.
+    pub offset: Offset,
+    /// Its content and vector.
+    pub version: ArticleVersion,
+}
+
+/// Which articles a question is about. The default is all that are not withdrawn.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Filter {
+    /// Leave these out.
+    pub exclude: Vec<ArticleId>,
+    /// Only articles published at or after this moment.
+    pub published_from: Option<Timestamp>,
+    /// Only articles published at or before this moment.
+    pub published_until: Option<Timestamp>,
+    /// Only these sections; empty means all.
+    pub categories: Vec<String>,
+}
+
+/// A question for the nearest articles.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NearestQuery {
+    /// 768 numbers, of any length but zero.
+    pub vector: Vec<f32>,
+    /// How many are wanted. There are fewer only where the filter leaves fewer.
+    pub k: usize,
+    /// Applied before the cut to `k`.
+    pub filter: Filter,
+}
+
+/// An article that was found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Hit {
+    /// The article, with its vector.
+    pub article: Arc<Article>,
+    /// Cosine of the angle between query and article, -1 to 1.
+    pub cosine: f32,
+}
+
+/// The article edge.
+#[async_trait]
+pub trait ArticleIndex: fmt::Debug + Send + Sync {
+    /// Takes versions in (a version older than what is there is ignored; a repeat is harmless) and then, once they are durable, moves the
+    /// marker: the next offset of each partition of the topic `articles`.
+    async fn apply(&self, versions: Vec<Article>, marker: &[Offset]) -> Result<()>;
+
+    /// The next offset of each partition; empty where nothing was ever applied.
+    async fn marker(&self) -> Result<Vec<Offset>>;
+
+    /// The nearest articles by cosine, nearest first, for each query. Articles without a vector and withdrawn ones are never found.
+    async fn nearest(&self, queries: Vec<NearestQuery>) -> Result<Vec<Vec<Hit>>>;
+
+    /// Articles by number, withdrawn ones too, in the order asked for.
+    async fn get(&self, ids: &[ArticleId]) -> Result<Vec<Option<Arc<Article>>>>;
+
+    /// The articles published last, latest first.
+    async fn newest(&self, k: usize, filter: &Filter) -> Result<Vec<Arc<Article>>>;
+
+    /// How many articles there are that are not withdrawn.
+    async fn count(&self) -> Result<usize>;
+
+    /// Makes everything that was applied visible to searches at once (for tests and `index --wait`).
+    async fn refresh(&self) -> Result<()>;
+
+    /// Tries the connection and says in words what is there.
+    async fn check(&self) -> Result<String>;
+}
