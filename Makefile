@@ -1,0 +1,58 @@
+# Abovefold's commands. Everything that is fetched or built lies in one folder outside the checkout, $(ABOVEFOLD_CACHE);
+# nothing is fetched twice.
+#
+#   make demo              set up, build and run the newspaper on this machine alone; prints its address
+#   make demo ARGS=--exit  the same, shows one reader's slate before and after some reads, and ends
+#   make test              set up, build and run every test that this machine can run; ARGS go to cargo test
+#   make build             the program, at target/release/abovefold
+#   make bench             the benchmarks, as one table; ARGS go to them
+#   make servers           Kafka, Redis and Elasticsearch on 127.0.0.1 (KAFKA_PORT, REDIS_PORT, ELASTICSEARCH_PORT)
+#   make servers-stop      stops them; their data is kept
+#   make fmt lint doc      formats; checks; builds the crates' documentation
+#   make setup             fetches all that the above need, without building
+
+export ABOVEFOLD_CACHE ?= $(HOME)/.cache/abovefold
+ARGS ?=
+SETUP := deploy/setup
+WITH_ENV := eval "$$($(SETUP)/env.sh)" &&
+SHELL := /bin/bash
+
+.DEFAULT_GOAL := build
+.PHONY: demo test build bench servers servers-stop fmt lint doc setup help
+
+demo: build
+	@target/release/abovefold demo $(ARGS)
+
+build:
+	@$(SETUP)/build.sh
+
+test:
+	@$(SETUP)/test.sh $(ARGS)
+
+bench: build
+	@$(WITH_ENV) cargo bench --locked -p abovefold-benches $(ARGS)
+
+servers:
+	@$(SETUP)/servers.sh
+	@deploy/servers/all.sh start
+
+servers-stop:
+	@deploy/servers/all.sh stop
+
+setup:
+	@$(SETUP)/system.sh build
+	@$(SETUP)/torch.sh
+	@$(SETUP)/servers.sh
+	@$(SETUP)/site.sh
+
+fmt:
+	@cargo fmt --all
+
+lint:
+	@$(SETUP)/lint.sh
+
+doc: setup
+	@$(WITH_ENV) cargo doc --release --workspace --no-deps --locked
+
+help:
+	@sed -n 's/^#  *make/make/p' Makefile
