@@ -1,0 +1,29 @@
+import { useMemo } from 'preact/hooks';
+import { draw } from './draw';
+import { HEIGHT, WIDTH } from './shapes';
+
+interface Props {
+  id: number;
+  category: string;
+  /** Finer lines, for a large picture. */
+  fine?: boolean;
+}
+
+/** An article's picture: always the same for the same article. Decorative, so hidden from screen readers. */
+export function Illustration({ id, category, fine = false }: Props) {
+  const { marks, hue } = useMemo(() => draw(id, category, fine), [id, category, fine]);
+  return (
+    <svg
+      class={`art art-hue-${hue}`}
+      viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
+      preserveAspectRatio="xMidYMid slice"
+      aria-hidden="true"
+      focusable="false"
+    >
+      <rect class="art-paper" width={WIDTH} height={HEIGHT} />
+      {marks.map(({ d, kind }, place) => (
+        <path key={place} class={`art-${kind}`} d={d} />
+      ))}
+    </svg>
+  );
+}

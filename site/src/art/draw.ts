@@ -1,0 +1,28 @@
+import { motifsOf } from './categories';
+import { Plate } from './plate';
+import type { Mark } from './plate';
+import { hash, seeded } from './rng';
+
+export interface Picture {
+  marks: readonly Mark[];
+  /** Which of the palette's tints the section has. */
+  hue: number;
+}
+
+const drawn = new Map<string, Picture>();
+const PICTURES_KEPT = 60;
+
+/** Draws an article's picture; the same article and category always give the same one. */
+export function draw(id: number, category: string, fine: boolean): Picture {
+  const key = `${id} ${fine} ${category}`;
+  const known = drawn.get(key);
+  if (known) return known;
+  const { motifs, hue } = motifsOf(category);
+  const rng = seeded(hash(`${id}`));
+  const plate = new Plate(rng, fine ? 1 : 1.35);
+  rng.pick(motifs)(plate);
+  const picture = { marks: plate.marks, hue };
+  if (drawn.size >= PICTURES_KEPT) drawn.delete(drawn.keys().next().value as string);
+  drawn.set(key, picture);
+  return picture;
+}

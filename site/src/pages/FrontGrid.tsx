@@ -1,0 +1,87 @@
+import { useEffect, useState } from 'preact/hooks';
+import { article } from '../api/client';
+import type { Recommendation, Slate } from '../api/types';
+import { Story } from '../components/Story';
+import type { Rank } from '../components/Story';
+import { slug } from '../text/words';
+import { planFront } from './plan';
+
+interface Props {
+  slate: Slate;
+  /** The page as it was before the latest read, to mark what is new on it. */
+  previous: Slate | undefined;
+  waiting: boolean;
+}
+
+/** The stories of a slate, best first, set as a front page. */
+export function FrontGrid({ slate, previous, waiting }: Props) {
+  const plan = planFront(slate.recommendations);
+  const teasers = useTeasers([plan.lead, ...plan.second]);
+  const before = previous && new Set(previous.recommendations.map((card) => card.article_id));
+  const story = (card: Recommendation, rank: Rank) => (
+    <Story
+      key={card.article_id}
+      card={card}
+      rank={rank}
+      servedBy={slate.served_by}
+      isNew={before !== undefined && !before.has(card.article_id)}
+      teaser={teasers.get(card.article_id)}
+    />
+  );
+
+  return (
+    <div class={waiting ? 'front front-waiting' : 'front'} aria-busy={waiting}>
+      {plan.sections.length > 1 && (
+        <nav class="sections-nav" aria-label="Sections">
+          <ul>
+            {plan.sections.map(({ name }) => (
+              <li key={name}>
+                <a href={`#section-${slug(name)}`}>{name}</a>
+              </li>
+            ))}
+          </ul>
+        </nav>
+      )}
+      <section class={plan.second.length > 0 ? 'front-top' : 'front-top front-alone'} aria-label="Leading stories">
+        {story(plan.lead, 'lead')}
+        {plan.second.length > 0 && <div class="front-second">{plan.second.map((card) => story(card, 'second'))}</div>}
+      </section>
+      {plan.third.length > 0 && (
+        <section class="front-third" aria-label="More for you">
+          {plan.third.map((card) => story(card, 'third'))}
+        </section>
+      )}
+      {plan.sections.length > 0 && (
+        <div class="front-sections">
+          {plan.sections.map(({ name, cards }) => (
+            <section key={name} class="front-section" aria-labelledby={`section-${slug(name)}`}>
+              <h2 class="section-name" id={`section-${slug(name)}`} tabIndex={-1}>
+                {name}
+              </h2>
+              {cards.map((card, place) => story(card, place === 0 ? 'third' : 'brief'))}
+            </section>
+          ))}
+        </div>
+      )}
+    </div>
+  );
+}
+
+/** The slate has headlines only; the first stories' subtitles come with their articles. */
+function useTeasers(cards: Recommendation[]): Map<number, string> {
+  const [teasers, setTeasers] = useState<Map<number, string>>(new Map());
+  const wanted = cards.filter((card) => card.subtitle === undefined).map((card) => card.article_id);
+  useEffect(() => {
+    let open = true;
+    for (const id of wanted) {
+      article(id).then(
+        ({ subtitle }) => open && subtitle && setTeasers((known) => new Map(known).set(id, subtitle)),
+        () => undefined,
+      );
+    }
+    return () => {
+      open = false;
+    };
+  }, [wanted.join()]);
+  return teasers;
+}
