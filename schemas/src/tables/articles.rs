@@ -7,7 +7,9 @@ use arrow::array::{
     ArrayRef, BooleanArray, Int16Array, Int32Array, LargeListBuilder, StringArray, StringBuilder,
     TimestampMicrosecondArray, new_null_array,
 };
-use arrow::datatypes::{DataType, Field, Int8Type, Int16Type, Int64Type, Schema, TimeUnit, TimestampMillisecondType};
+use arrow::datatypes::{
+    DataType, Field, Int8Type, Int16Type, Int64Type, Schema, TimeUnit, TimestampMillisecondType,
+};
 
 use super::writer::article_number;
 use super::{Columns, TableError, TableRow};
@@ -96,7 +98,8 @@ impl TableRow for ArticleRow {
         let subtitle = columns.texts("subtitle")?;
         let body = columns.texts("body")?;
         // Other tools write the section's name into `category` itself.
-        let named = columns.type_of("category").is_some_and(|kind| kind.is_string() || *kind == DataType::Utf8View);
+        let named =
+            columns.type_of("category").is_some_and(|kind| kind.is_string() || *kind == DataType::Utf8View);
         let plain = columns.texts(if named { "category" } else { "category_str" })?;
         let category = columns.texts("category_str")?;
         let category_id = columns.cells::<Int16Type>(if named { "" } else { "category" })?;
@@ -108,7 +111,8 @@ impl TableRow for ArticleRow {
         let url = columns.texts("url")?;
         (0..columns.rows())
             .map(|row| {
-                let section = Some(category.get(row)).filter(|text| !text.is_empty()).unwrap_or(plain.get(row));
+                let section =
+                    Some(category.get(row)).filter(|text| !text.is_empty()).unwrap_or(plain.get(row));
                 Ok(Self {
                     article_id: article_id.must_article(row)?,
                     title: title.get(row).to_owned(),
@@ -130,7 +134,9 @@ impl TableRow for ArticleRow {
     fn encode(rows: &[Self], path: &Path) -> Result<Vec<ArrayRef>, TableError> {
         let text = |value: fn(&Self) -> &String| -> ArrayRef {
             // Empty means that there is none, so that a round trip through a file keeps rows as they are.
-            Arc::new(StringArray::from_iter(rows.iter().map(|row| Some(value(row)).filter(|text| !text.is_empty()))))
+            Arc::new(StringArray::from_iter(
+                rows.iter().map(|row| Some(value(row)).filter(|text| !text.is_empty())),
+            ))
         };
         let numbers = rows
             .iter()

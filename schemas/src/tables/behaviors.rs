@@ -124,6 +124,7 @@ impl TableRow for BehaviorRow {
         let session_id = columns.cells::<UInt32Type>("session_id")?;
         let next_read_time = columns.cells::<Float32Type>("next_read_time")?;
         let next_scroll_percentage = columns.cells::<Float32Type>("next_scroll_percentage")?;
+        columns.require("article_ids_inview", "a list of Int32")?;
         (0..columns.rows())
             .map(|row| {
                 Ok(Self {
@@ -152,21 +153,26 @@ impl TableRow for BehaviorRow {
     }
 
     fn encode(rows: &[Self], path: &Path) -> Result<Vec<ArrayRef>, TableError> {
-        let floats =
-            |value: fn(&Self) -> Option<f32>| -> ArrayRef { Arc::new(Float32Array::from_iter(rows.iter().map(value))) };
-        let bytes =
-            |value: fn(&Self) -> Option<i8>| -> ArrayRef { Arc::new(Int8Array::from_iter(rows.iter().map(value))) };
+        let floats = |value: fn(&Self) -> Option<f32>| -> ArrayRef {
+            Arc::new(Float32Array::from_iter(rows.iter().map(value)))
+        };
+        let bytes = |value: fn(&Self) -> Option<i8>| -> ArrayRef {
+            Arc::new(Int8Array::from_iter(rows.iter().map(value)))
+        };
         let flags = |value: fn(&Self) -> bool| -> ArrayRef {
             Arc::new(BooleanArray::from_iter(rows.iter().map(|row| Some(value(row)))))
         };
-        let counts =
-            |value: fn(&Self) -> u32| -> ArrayRef { Arc::new(UInt32Array::from_iter_values(rows.iter().map(value))) };
+        let counts = |value: fn(&Self) -> u32| -> ArrayRef {
+            Arc::new(UInt32Array::from_iter_values(rows.iter().map(value)))
+        };
         let pages = rows
             .iter()
             .map(|row| row.article_id.map(|article| article_number(article, "article_id", path)).transpose())
             .collect::<Result<Vec<_>, _>>()?;
-        let readers =
-            rows.iter().map(|row| reader_number(&row.reader, "user_id", path)).collect::<Result<Vec<_>, _>>()?;
+        let readers = rows
+            .iter()
+            .map(|row| reader_number(&row.reader, "user_id", path))
+            .collect::<Result<Vec<_>, _>>()?;
         Ok(vec![
             counts(|row| row.impression_id),
             Arc::new(Int32Array::from(pages)),

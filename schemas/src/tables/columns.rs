@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, ArrowPrimitiveType, AsArray, LargeListArray, LargeStringArray, PrimitiveArray, RecordBatch,
+    Array, ArrayRef, ArrowPrimitiveType, AsArray, LargeListArray, LargeStringArray, PrimitiveArray,
+    RecordBatch,
 };
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Field, TimestampMillisecondType};
@@ -87,6 +88,14 @@ impl<'a> Columns<'a> {
     pub(super) fn text_lists(&'a self, name: &'a str) -> Result<Lists, TableError> {
         let wanted = DataType::LargeList(Arc::new(Field::new("item", DataType::LargeUtf8, true)));
         Ok(Lists { array: self.cast(name, &wanted)?.map(|array| array.as_list::<i64>().clone()) })
+    }
+
+    /// Refuses a file without this column, whatever it holds.
+    pub(super) fn require(&self, name: &str, expected: &str) -> Result<(), TableError> {
+        if self.type_of(name).is_some() {
+            return Ok(());
+        }
+        Err(self.absent(name, 0, expected))
     }
 
     /// The error for a row that has no value in `column`: a missing column, or a null in it.

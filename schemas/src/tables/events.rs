@@ -67,8 +67,10 @@ impl TableRow for EventRow {
     }
 
     fn encode(rows: &[Self], path: &Path) -> Result<Vec<ArrayRef>, TableError> {
-        let readers =
-            rows.iter().map(|row| reader_number(&row.reader, "user_id", path)).collect::<Result<Vec<_>, _>>()?;
+        let readers = rows
+            .iter()
+            .map(|row| reader_number(&row.reader, "user_id", path))
+            .collect::<Result<Vec<_>, _>>()?;
         let articles = rows
             .iter()
             .map(|row| article_number(row.article_id, "article_id", path))

@@ -35,8 +35,13 @@ pub struct HistoryRead {
 }
 
 impl TableRow for HistoryRow {
-    const READ: &'static [&'static str] =
-        &["user_id", "impression_time_fixed", "scroll_percentage_fixed", "article_id_fixed", "read_time_fixed"];
+    const READ: &'static [&'static str] = &[
+        "user_id",
+        "impression_time_fixed",
+        "scroll_percentage_fixed",
+        "article_id_fixed",
+        "read_time_fixed",
+    ];
 
     fn schema() -> Schema {
         let list = |item| DataType::LargeList(Arc::new(Field::new("item", item, true)));
@@ -56,6 +61,8 @@ impl TableRow for HistoryRow {
         let scrolls = columns.lists::<Float32Type>("scroll_percentage_fixed")?;
         let articles = columns.lists::<Int64Type>("article_id_fixed")?;
         let seconds = columns.lists::<Float32Type>("read_time_fixed")?;
+        columns.require("impression_time_fixed", "a list of Timestamp")?;
+        columns.require("article_id_fixed", "a list of Int32")?;
         (0..columns.rows())
             .map(|row| {
                 let scrolls = scrolls.options::<Float32Type>(row);
@@ -63,22 +70,25 @@ impl TableRow for HistoryRow {
                 let times = times.options::<TimestampMillisecondType>(row);
                 let articles = articles.options::<Int64Type>(row);
                 // The lists are parallel; a read without its time or its article is no read.
-                let reads = times.into_iter().zip(articles).enumerate().filter_map(|(place, (time, article))| {
-                    Some(HistoryRead {
-                        impression_time: Timestamp(time?),
-                        scroll_percentage: scrolls.get(place).copied().flatten(),
-                        article_id: ArticleId(article?),
-                        read_time: seconds.get(place).copied().flatten(),
-                    })
-                });
+                let reads =
+                    times.into_iter().zip(articles).enumerate().filter_map(|(place, (time, article))| {
+                        Some(HistoryRead {
+                            impression_time: Timestamp(time?),
+                            scroll_percentage: scrolls.get(place).copied().flatten(),
+                            article_id: ArticleId(article?),
+                            read_time: seconds.get(place).copied().flatten(),
+                        })
+                    });
                 Ok(Self { reader: reader.must_reader(row)?, reads: reads.collect() })
             })
             .collect()
     }
 
     fn encode(rows: &[Self], path: &Path) -> Result<Vec<ArrayRef>, TableError> {
-        let readers =
-            rows.iter().map(|row| reader_number(&row.reader, "user_id", path)).collect::<Result<Vec<_>, _>>()?;
+        let readers = rows
+            .iter()
+            .map(|row| reader_number(&row.reader, "user_id", path))
+            .collect::<Result<Vec<_>, _>>()?;
         let mut times = LargeListBuilder::new(TimestampMicrosecondBuilder::new());
         let mut scrolls = LargeListBuilder::new(Float32Builder::new());
         let mut articles = LargeListBuilder::new(Int32Builder::new());

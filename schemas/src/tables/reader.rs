@@ -33,7 +33,8 @@ impl<R: TableRow> TableReader<R> {
 
     fn next_batch(&mut self) -> Result<Option<Vec<R>>, TableError> {
         let Some(batch) = self.batches.as_mut().and_then(Iterator::next) else { return Ok(None) };
-        let batch = batch.map_err(|error| TableError::Parquet { path: self.path.clone(), source: error.into() })?;
+        let batch =
+            batch.map_err(|error| TableError::Parquet { path: self.path.clone(), source: error.into() })?;
         R::decode(&Columns::new(&self.path, &batch)).map(Some)
     }
 }

@@ -60,8 +60,8 @@ impl<R: TableRow> TableWriter<R> {
     pub fn write(&mut self, rows: &[R]) -> Result<(), TableError> {
         let columns = R::encode(rows, &self.path)?;
         let failed = |message| TableError::Encode { path: self.path.clone(), message };
-        let batch =
-            RecordBatch::try_new(Arc::clone(&self.schema), columns).map_err(|error| failed(error.to_string()))?;
+        let batch = RecordBatch::try_new(Arc::clone(&self.schema), columns)
+            .map_err(|error| failed(error.to_string()))?;
         self.writer.write(&batch).map_err(|error| failed(error.to_string()))
     }
 
