@@ -3,6 +3,9 @@
 //! Two makes: [`embedded`] (redb, one process) and [`kafka`] (rdkafka). One conformance suite
 //! (`engine/tests/log_conformance.rs`) runs against both.
 
+pub mod embedded;
+mod open;
+
 use std::fmt::Debug;
 
 use abovefold_schemas::{Offset, Timestamp};
@@ -10,6 +13,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
+pub use self::open::{LogClock, LogSettings, LogUrl, MAIN_TOPIC, open};
 use crate::error::Result;
 
 /// A record as it was read from a partition.
