@@ -1,16 +1,27 @@
 //! The dataflow runtime of Abovefold: time, epochs, partitions, state and failure. It knows nothing of news.
 //!
 //! > A partition's stored state is, at every moment, exactly the fold of that partition's log up to its marker.
+//!
+//! A partitioned dataflow is [`PartitionedSource`] -> operators -> [`TumblingWindow`] -> operators -> [`EpochSink`]; what flows is a
+//! [`Feed`].
 
 pub mod dataflow;
 pub mod error;
+pub mod feed;
 pub mod log;
 pub mod metrics;
 pub mod operator;
 pub mod runtime;
+pub mod sink;
+pub mod source;
 pub mod state;
+pub mod window;
 
 pub use dataflow::{Dataflow, Graph, Stage};
 pub use error::{EngineError, Fault, Result};
+pub use feed::{Epoch, Feed, Feedback, Lease, Run, Signal};
 pub use operator::{Emitter, Operator};
 pub use runtime::Runtime;
+pub use sink::EpochSink;
+pub use source::{PartitionedSource, SourceSettings};
+pub use window::{TumblingWindow, WindowSettings};

@@ -1,1 +1,16 @@
-//! .
+//! The news operators: what a reader reads, folded into what it is shown next.
+//!
+//! Write path: [`decode`] -> window -> [`key`] -> [`fold`] (embed) -> sink; beside it [`indexer`] fills the article edge, and [`intake`] passes
+//! strays and dead letters on. [`pipeline`] joins them into dataflows.
+//!
+//! Read path: [`query`].
+
+pub mod articles;
+pub mod decode;
+pub mod fold;
+pub mod indexer;
+pub mod intake;
+pub mod key;
+pub mod metrics;
+pub mod pipeline;
+pub mod query;

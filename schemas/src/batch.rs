@@ -21,8 +21,9 @@ use std::sync::{Arc, LazyLock};
 
 use arrow::{
     array::{
-        Array, BooleanArray, BooleanBuilder, Float32Array, Float32Builder, Int64Array, Int64Builder, RecordBatch, StringArray,
-        StringBuilder, UInt8Array, UInt8Builder, UInt32Array, UInt32Builder, UInt64Array, UInt64Builder,
+        Array, BooleanArray, BooleanBuilder, Float32Array, Float32Builder, Int64Array, Int64Builder,
+        RecordBatch, StringArray, StringBuilder, UInt8Array, UInt8Builder, UInt32Array, UInt32Builder,
+        UInt64Array, UInt64Builder,
     },
     datatypes::{DataType, Field, Schema, SchemaRef},
 };
@@ -109,9 +110,13 @@ impl EventBatchBuilder {
         self.view_id.append_option(event.view_id.as_deref());
         self.seq.append_option(event.seq);
         let detail = (event.kind != EventKind::Read).then(|| event.to_json());
-        self.detail.append_option(detail.as_deref().map(|json| std::str::from_utf8(json).unwrap_or_default()));
+        self.detail
+            .append_option(detail.as_deref().map(|json| std::str::from_utf8(json).unwrap_or_default()));
         self.origin.append_option(
-            place.origin.as_ref().map(|origin| (u64::from(origin.partition) << ORIGIN_OFFSET_BITS) | origin.offset),
+            place
+                .origin
+                .as_ref()
+                .map(|origin| (u64::from(origin.partition) << ORIGIN_OFFSET_BITS) | origin.offset),
         );
         self.put_back.append_value(place.put_back);
     }
@@ -251,7 +256,8 @@ impl<'a> EventColumns<'a> {
             log_time: Timestamp(self.log_time.value(row)),
             event_time: Timestamp(self.event_time.value(row)),
             user_id: self.user_id.value(row),
-            kind: EventKind::from_u8(self.kind.value(row)).expect("a batch holds the kinds that its builder wrote"),
+            kind: EventKind::from_u8(self.kind.value(row))
+                .expect("a batch holds the kinds that its builder wrote"),
             article_id: present(self.article_id, row, || ArticleId(self.article_id.value(row))),
             read_time: present(self.read_time, row, || self.read_time.value(row)),
             scroll_pct: present(self.scroll_pct, row, || self.scroll_pct.value(row)),

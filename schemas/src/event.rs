@@ -213,13 +213,16 @@ impl Event {
             Some(TextOrNumber::Integer(number)) => number.to_string(),
             Some(TextOrNumber::Text(text)) => text.into_owned(),
         };
-        let user_id = ReaderId::new(user_id).map_err(|error| EventError::field("user_id", error.to_string()))?;
+        let user_id =
+            ReaderId::new(user_id).map_err(|error| EventError::field("user_id", error.to_string()))?;
         let kind = match wire.kind.as_deref() {
             None | Some("read") => EventKind::Read,
             Some("preferences") => EventKind::Preferences,
             Some("profile") => EventKind::Profile,
             Some("forget") => EventKind::Forget,
-            Some(_) => return Err(EventError::field("type", "is none of read, preferences, profile, forget")),
+            Some(_) => {
+                return Err(EventError::field("type", "is none of read, preferences, profile, forget"));
+            }
         };
         if kind == EventKind::Read && wire.article_id.is_none() {
             return Err(EventError::field("article_id", "is missing"));
@@ -228,15 +231,23 @@ impl Event {
             None => None,
             Some(TextOrNumber::Integer(millis)) => Some(Timestamp(millis)),
             Some(TextOrNumber::Text(text)) => Some(Timestamp::parse(&text).ok_or_else(|| {
-                EventError::field("timestamp", "is neither RFC 3339, nor that without a zone, nor epoch milliseconds")
+                EventError::field(
+                    "timestamp",
+                    "is neither RFC 3339, nor that without a zone, nor epoch milliseconds",
+                )
             })?),
         };
         if kind == EventKind::Preferences && wire.topics.is_none() {
             return Err(EventError::field("topics", "is missing"));
         }
         let topics = wire.topics.unwrap_or_default();
-        if topics.len() > MAX_TOPICS || topics.iter().any(|topic| topic.is_empty() || topic.len() > MAX_TOKEN_BYTES) {
-            return Err(EventError::field("topics", "holds more than 64 topics, or an empty one, or one of over 128 bytes"));
+        if topics.len() > MAX_TOPICS
+            || topics.iter().any(|topic| topic.is_empty() || topic.len() > MAX_TOKEN_BYTES)
+        {
+            return Err(EventError::field(
+                "topics",
+                "holds more than 64 topics, or an empty one, or one of over 128 bytes",
+            ));
         }
         if wire.gender.is_some_and(|gender| gender > 2) {
             return Err(EventError::field("gender", "is none of 0, 1, 2"));
@@ -275,7 +286,12 @@ impl Event {
 /// The last millisecond of the year 9999.
 const MAX_MILLIS: i64 = 253_402_300_799_999;
 
-fn number_in(field: &'static str, value: Option<f64>, least: f64, most: f64) -> Result<Option<f32>, EventError> {
+fn number_in(
+    field: &'static str,
+    value: Option<f64>,
+    least: f64,
+    most: f64,
+) -> Result<Option<f32>, EventError> {
     match value {
         None => Ok(None),
         Some(number) if number.is_finite() && (least..=most).contains(&number) => Ok(Some(number as f32)),
@@ -285,7 +301,9 @@ fn number_in(field: &'static str, value: Option<f64>, least: f64, most: f64) -> 
 
 fn token(field: &'static str, text: Option<Cow<'_, str>>) -> Result<Option<String>, EventError> {
     match text {
-        Some(text) if text.len() > MAX_TOKEN_BYTES => Err(EventError::field(field, "has more than 128 bytes")),
+        Some(text) if text.len() > MAX_TOKEN_BYTES => {
+            Err(EventError::field(field, "has more than 128 bytes"))
+        }
         other => Ok(other.map(Cow::into_owned)),
     }
 }
@@ -309,7 +327,9 @@ fn explain(bytes: &[u8], error: &serde_json::Error) -> EventError {
         ("impression_id", "a text", serde_json::Value::is_string),
         ("view_id", "a text", serde_json::Value::is_string),
         ("seq", "an integer from 0 to 4294967295", |v| v.as_u64().is_some_and(|n| n <= u64::from(u32::MAX))),
-        ("topics", "a list of texts", |v| v.as_array().is_some_and(|list| list.iter().all(|t| t.is_string()))),
+        ("topics", "a list of texts", |v| {
+            v.as_array().is_some_and(|list| list.iter().all(|t| t.is_string()))
+        }),
         ("gender", "an integer from 0 to 255", is_small),
         ("age", "an integer from 0 to 255", is_small),
         ("is_sso_user", "true or false", serde_json::Value::is_boolean),
@@ -345,7 +365,9 @@ mod tests {
 
     #[test]
     fn numbers_name_readers_too_and_unknown_fields_are_ignored() {
-        let event = Event::from_json(br#"{"user_id":42,"article_id":7,"colour":"red","timestamp":1704110400000}"#).unwrap();
+        let event =
+            Event::from_json(br#"{"user_id":42,"article_id":7,"colour":"red","timestamp":1704110400000}"#)
+                .unwrap();
         assert_eq!(event.user_id.as_str(), "42");
         assert_eq!(event.timestamp, Some(Timestamp(1_704_110_400_000)));
     }
@@ -367,11 +389,17 @@ mod tests {
             (r#"{"user_id":"a","type":"preferences"}"#, "topics"),
         ] {
             let error = Event::from_json(json.as_bytes()).unwrap_err();
-            assert!(matches!(error, EventError::Field { field: named, .. } if named == field), "{json}: {error}");
+            assert!(
+                matches!(error, EventError::Field { field: named, .. } if named == field),
+                "{json}: {error}"
+            );
         }
         assert!(matches!(Event::from_json(b"not json"), Err(EventError::Json(_))));
         assert!(matches!(Event::from_json(b"{\"user_id\":\"\xff\"}"), Err(EventError::Utf8(_))));
-        assert!(matches!(Event::from_json(br#"{"user_id":"a","article_id":7,"read_time":NaN}"#), Err(EventError::Json(_))));
+        assert!(matches!(
+            Event::from_json(br#"{"user_id":"a","article_id":7,"read_time":NaN}"#),
+            Err(EventError::Json(_))
+        ));
         assert!(matches!(Event::from_json(b"[]"), Err(EventError::Json(_) | EventError::Field { .. })));
     }
 }

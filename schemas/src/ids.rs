@@ -126,7 +126,9 @@ mod tests {
     #[test]
     fn timestamps_are_read_with_and_without_a_zone() {
         let noon = Timestamp(1_704_110_400_000);
-        for text in ["2024-01-01T12:00:00", "2024-01-01T12:00:00Z", "2024-01-01T13:00:00+01:00", "1704110400000"] {
+        for text in
+            ["2024-01-01T12:00:00", "2024-01-01T12:00:00Z", "2024-01-01T13:00:00+01:00", "1704110400000"]
+        {
             assert_eq!(Timestamp::parse(text), Some(noon), "{text}");
         }
         assert_eq!(Timestamp::parse("yesterday"), None);

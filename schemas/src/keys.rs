@@ -53,9 +53,11 @@ mod tests {
 
     #[test]
     fn keys_are_read_back() {
-        for name in
-            [ValueName::Reader(ReaderId::new("a/b c").unwrap()), ValueName::Article(ArticleId(-7)), ValueName::Summary]
-        {
+        for name in [
+            ValueName::Reader(ReaderId::new("a/b c").unwrap()),
+            ValueName::Article(ArticleId(-7)),
+            ValueName::Summary,
+        ] {
             assert_eq!(ValueName::from_key(&name.to_key()), Some(name));
         }
         assert_eq!(ValueName::from_key(b"x/1"), None);

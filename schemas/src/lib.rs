@@ -11,6 +11,7 @@ pub mod keys;
 pub mod marker;
 pub mod records;
 pub mod state;
+pub mod tables;
 
 pub use article::ArticleVersion;
 pub use event::{Event, EventError, EventKind};

@@ -94,7 +94,8 @@ mod tests {
 
     #[test]
     fn a_marker_keeps_its_bytes() {
-        let marker = Marker { next: Offset(42), last: Some(LastRecord { offset: Offset(41), hash: 0xdead_beef }) };
+        let marker =
+            Marker { next: Offset(42), last: Some(LastRecord { offset: Offset(41), hash: 0xdead_beef }) };
         assert_eq!(Marker::from_bytes(&marker.to_bytes()), Some(marker));
         assert_eq!(Marker::from_bytes(&Marker::start(Offset(7)).to_bytes()), Some(Marker::start(Offset(7))));
         assert_eq!(Marker::from_bytes(b"short"), None);

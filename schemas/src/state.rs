@@ -139,8 +139,8 @@ pub struct ActiveReader {
     pub last_seen: i64,
 }
 
-/// The highest position that was taken in from one source of strays.
-#[derive(Clone, PartialEq, Message)]
+/// A position in the log that a copy came from.
+#[derive(Clone, Copy, PartialEq, Message)]
 pub struct Origin {
     /// The partition that the copies came from.
     #[prost(uint32, tag = "1")]

@@ -1,0 +1,179 @@
+//! Decode: records into event batches. Whether a record is dead is decided here, by its bytes alone.
+
+use abovefold_engine::{
+    Emitter, Feed, Operator, Result, Run,
+    log::{Record, RecordRun, partition_of},
+};
+use abovefold_schemas::{
+    Event, LastRecord,
+    batch::{EventBatchBuilder, EventColumns, RowPlace},
+    records::{ORIGIN_HEADER, PUT_BACK_HEADER},
+    state::Origin,
+};
+use arrow::array::RecordBatch;
+
+use crate::metrics::{EVENTS_DEAD, EVENTS_DECODED};
+
+/// The greatest record that is looked at as an event, in bytes: a larger one is dead.
+pub const MAX_EVENT_BYTES: usize = 65_536;
+
+/// A record that is no event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dead {
+    /// Its place in [`DecodedRun::records`].
+    pub index: usize,
+    /// Why.
+    pub reason: String,
+}
+
+/// A run of records, and the events in it as a batch.
+#[derive(Clone, Debug)]
+pub struct DecodedRun {
+    /// The partition.
+    pub partition: u32,
+    /// The records as they were read, dead ones too; they share the log's buffers.
+    pub records: Vec<Record>,
+    /// A row for each record that is an event.
+    pub batch: RecordBatch,
+    /// The records that are none.
+    pub dead: Vec<Dead>,
+}
+
+impl Run for DecodedRun {
+    fn records(&self) -> usize {
+        self.records.len()
+    }
+
+    fn take_front(&mut self, count: usize) -> Self {
+        let rest = self.records.split_off(count);
+        let records = std::mem::replace(&mut self.records, rest);
+        let dead_in_front = self.dead.partition_point(|dead| dead.index < count);
+        let mut rest_dead = self.dead.split_off(dead_in_front);
+        rest_dead.iter_mut().for_each(|dead| dead.index -= count);
+        let dead = std::mem::replace(&mut self.dead, rest_dead);
+        let rows = count - dead.len();
+        let batch = self.batch.slice(0, rows);
+        self.batch = self.batch.slice(rows, self.batch.num_rows() - rows);
+        Self { partition: self.partition, records, batch, dead }
+    }
+
+    fn last(&self) -> LastRecord {
+        let record = self.records.last().expect("a run is never empty");
+        LastRecord { offset: record.offset, hash: record.hash() }
+    }
+}
+
+/// Turns runs of records into event batches.
+#[derive(Debug, Default)]
+pub struct Decode {
+    builder: EventBatchBuilder,
+}
+
+impl Decode {
+    /// Decodes one run.
+    pub fn run(&mut self, run: RecordRun) -> DecodedRun {
+        let mut dead = Vec::new();
+        for (index, record) in run.records.iter().enumerate() {
+            match decode(record) {
+                Ok((event, place)) => self.builder.push(&event, &place),
+                Err(reason) => dead.push(Dead { index, reason }),
+            }
+        }
+        let batch = self.builder.finish();
+        metrics::counter!(EVENTS_DECODED).increment(batch.num_rows() as u64);
+        metrics::counter!(EVENTS_DEAD).increment(dead.len() as u64);
+        DecodedRun { partition: run.partition, records: run.records, batch, dead }
+    }
+}
+
+/// The event of a record and its place, or why it is none.
+///
+/// # Errors
+/// The reason, in words, as the dead letter keeps it.
+pub fn decode(record: &Record) -> Result<(Event, RowPlace), String> {
+    if record.value.len() > MAX_EVENT_BYTES {
+        return Err(format!("the record has {} bytes, an event at most {MAX_EVENT_BYTES}", record.value.len()));
+    }
+    let event = Event::from_json(&record.value).map_err(|error| error.to_string())?;
+    let origin = header_origin(record, ORIGIN_HEADER)?;
+    let put_back = header_origin(record, PUT_BACK_HEADER)?;
+    let place = RowPlace {
+        offset: record.offset,
+        log_time: record.time,
+        put_back: put_back.is_some(),
+        origin: put_back.or(origin),
+    };
+    Ok((event, place))
+}
+
+/// Reads `<partition>:<offset>` from a header of ours.
+fn header_origin(record: &Record, header: &'static str) -> Result<Option<Origin>, String> {
+    let Some(bytes) = record.header(header) else { return Ok(None) };
+    std::str::from_utf8(bytes)
+        .ok()
+        .and_then(|text| text.split_once(':'))
+        .and_then(|(partition, offset)| Some(Origin { partition: partition.parse().ok()?, offset: offset.parse().ok()? }))
+        .map(Some)
+        .ok_or_else(|| format!("header {header} is not <partition>:<offset>"))
+}
+
+/// Where an event belongs: the partition of its reader.
+pub fn home_of(user_id: &str, partitions: u32) -> u32 {
+    partition_of(user_id.as_bytes(), partitions)
+}
+
+impl Operator for Decode {
+    type In = Feed<RecordRun>;
+    type Out = Feed<DecodedRun>;
+
+    fn name(&self) -> &'static str {
+        "decode"
+    }
+
+    async fn handle(&mut self, input: Self::In, out: &mut Emitter<Self::Out>) -> Result<()> {
+        let decoded = input.map(|run| self.run(run));
+        out.emit(decoded).await
+    }
+}
+
+/// The rows of a run, with their columns.
+pub fn columns(run: &DecodedRun) -> EventColumns<'_> {
+    EventColumns::of(&run.batch)
+}
+
+#[cfg(test)]
+mod tests {
+    use abovefold_schemas::{Offset, Timestamp};
+    use bytes::Bytes;
+
+    use super::*;
+
+    fn record(offset: u64, value: &str) -> Record {
+        Record {
+            offset: Offset(offset),
+            time: Timestamp(1_000),
+            key: None,
+            value: Bytes::copy_from_slice(value.as_bytes()),
+            headers: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_run_is_cut_between_records_and_keeps_its_dead_apart() {
+        let good = r#"{"user_id":"a","article_id":1}"#;
+        let records = vec![record(0, good), record(1, "poison"), record(2, good), record(3, "poison"), record(4, good)];
+        let mut rest = Decode::default().run(RecordRun { partition: 0, records });
+        assert_eq!((rest.batch.num_rows(), rest.dead.len()), (3, 2));
+        let front = rest.take_front(2);
+        assert_eq!((front.records.len(), front.batch.num_rows(), front.dead.len()), (2, 1, 1));
+        assert_eq!((rest.records.len(), rest.batch.num_rows(), rest.dead[0].index), (3, 2, 1));
+        assert_eq!(columns(&rest).row(0).offset, Offset(2));
+        assert_eq!(front.last().offset, Offset(1));
+    }
+
+    #[test]
+    fn a_huge_record_is_dead() {
+        let text = format!(r#"{{"user_id":"a","article_id":1,"x":"{}"}}"#, "x".repeat(10_000_000));
+        assert!(decode(&record(0, &text)).unwrap_err().contains("bytes"));
+    }
+}

@@ -1,0 +1,133 @@
+//! A worker's memory of one partition: a write-back cache of its state, valid only while its markers hold.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use abovefold_engine::{EngineError, Lease, Result, state::StateStore, state::Tag, state::Value};
+use abovefold_schemas::{
+    ArticleId, Kept, Marker, Offset, ReaderId,
+    keys::ValueName,
+    state::{ArticleCounts, PartitionSummary, ReaderState},
+};
+use bytes::Bytes;
+
+/// A value, and the end of the last epoch that changed it: it may leave the cache once the store has that epoch.
+#[derive(Clone, Debug, Default)]
+pub struct Cached<T> {
+    /// What it is.
+    pub value: T,
+    /// The target of the last epoch that changed it.
+    pub written_until: Offset,
+}
+
+/// Another worker wrote this partition: what is cached of it is void.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stale(pub String);
+
+/// The cached state of one partition.
+#[derive(Debug)]
+pub struct PartitionCache {
+    /// The lease that it was made for.
+    pub lease: Lease,
+    /// Readers; those unknown to the store have the default state.
+    pub readers: BTreeMap<ReaderId, Cached<ReaderState>>,
+    /// Articles' counts in this partition.
+    pub articles: BTreeMap<ArticleId, Cached<ArticleCounts>>,
+    /// The partition's summary, once it is loaded.
+    pub summary: Option<PartitionSummary>,
+    /// Markers that the store may have now: the one at the begin, and the target of every epoch since that it had not passed when we last looked.
+    markers: BTreeSet<MarkerByOffset>,
+    stored: Offset,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct MarkerByOffset(Marker);
+
+impl PartialOrd for MarkerByOffset {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for MarkerByOffset {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.0.next.cmp(&other.0.next)
+    }
+}
+
+impl PartitionCache {
+    /// An empty cache at a lease's begin.
+    pub fn new(lease: Lease, marker: Marker) -> Self {
+        Self {
+            lease,
+            readers: BTreeMap::new(),
+            articles: BTreeMap::new(),
+            summary: None,
+            markers: BTreeSet::from([MarkerByOffset(marker)]),
+            stored: marker.next,
+        }
+    }
+
+    /// Notes the target of an epoch that was handed on.
+    pub fn expect(&mut self, target: Marker) {
+        self.markers.insert(MarkerByOffset(target));
+    }
+
+    /// Loads what is missing of these readers and articles, and the summary, in one read.
+    ///
+    /// # Errors
+    /// [`Stale`] inside when the store has a marker that we did not write; an error when it cannot be read.
+    pub async fn load(
+        &mut self,
+        store: &dyn StateStore,
+        tag: &Tag,
+        readers: &[ReaderId],
+        articles: &[ArticleId],
+    ) -> Result<Result<(), Stale>> {
+        let mut names: Vec<ValueName> = Vec::new();
+        names.extend(readers.iter().filter(|r| !self.readers.contains_key(*r)).cloned().map(ValueName::Reader));
+        names.extend(articles.iter().filter(|a| !self.articles.contains_key(*a)).copied().map(ValueName::Article));
+        names.extend(self.summary.is_none().then_some(ValueName::Summary));
+        if names.is_empty() {
+            return Ok(Ok(()));
+        }
+        let keys: Vec<Bytes> = names.iter().map(ValueName::to_key).collect();
+        let snapshot = store.read(tag, &keys, &[]).await?;
+        let known = snapshot.marker.and_then(|found| self.markers.get(&MarkerByOffset(found)).copied());
+        let Some(MarkerByOffset(found)) = known.filter(|known| Some(known.0) == snapshot.marker) else {
+            return Ok(Err(Stale(format!("{tag} has a marker that this worker did not write"))));
+        };
+        self.stored = found.next;
+        self.markers.retain(|marker| marker.0.next >= found.next);
+        for (name, value) in names.into_iter().zip(snapshot.values) {
+            match name {
+                ValueName::Reader(reader) => {
+                    self.readers.insert(reader, Cached { value: parse(tag, value)?, written_until: Offset(0) });
+                }
+                ValueName::Article(article) => {
+                    self.articles.insert(article, Cached { value: parse(tag, value)?, written_until: Offset(0) });
+                }
+                ValueName::Summary => self.summary = Some(parse(tag, value)?),
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    /// Forgets readers and articles beyond these numbers, but none whose last epoch the store may not have yet.
+    pub fn shrink(&mut self, max_readers: usize, max_articles: usize) {
+        let stored = self.stored;
+        if self.readers.len() > max_readers {
+            self.readers.retain(|_, cached| cached.written_until > stored);
+        }
+        if self.articles.len() > max_articles {
+            self.articles.retain(|_, cached| cached.written_until > stored);
+        }
+    }
+}
+
+fn parse<T: Kept>(tag: &Tag, value: Option<Value>) -> Result<T> {
+    match value {
+        None => Ok(T::default()),
+        Some(value) => T::from_kept(&value.bytes)
+            .map_err(|error| EngineError::user(format!("read state of {tag}"), format!("{error}; was it written by a newer version?"))),
+    }
+}

@@ -1,0 +1,106 @@
+//! The article table: vectors as of any moment of the log, for the fold.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use abovefold_engine::{
+    EngineError, Result,
+    log::{Log, LogReader, Position, Record},
+};
+use abovefold_schemas::{ArticleId, ArticleVersion, Kept, Offset, Timestamp};
+
+/// The width of an article's vector.
+pub const WIDTH: usize = 768;
+
+/// One version's vector and from when it counts.
+#[derive(Clone, Debug)]
+struct VectorVersion {
+    /// `None`: known from the start of the namespace.
+    since: Option<Timestamp>,
+    vector: Arc<[f32]>,
+}
+
+/// Every version of every article's vector, read from the topic `articles`.
+///
+/// Versions below the namespace's base offsets are known from the start; a later one counts for events whose log time is after its
+/// own; before the first there is none, for good.
+pub struct ArticleTable {
+    log: Arc<dyn Log>,
+    topic: String,
+    base: Vec<Offset>,
+    next: Vec<Offset>,
+    reader: Option<Box<dyn LogReader>>,
+    versions: BTreeMap<ArticleId, Vec<VectorVersion>>,
+}
+
+impl std::fmt::Debug for ArticleTable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ArticleTable").field("topic", &self.topic).field("articles", &self.versions.len()).finish()
+    }
+}
+
+impl ArticleTable {
+    /// An empty table over a topic, for a namespace with these base offsets (one a partition).
+    pub fn new(log: Arc<dyn Log>, topic: &str, base: Vec<Offset>) -> Self {
+        Self { log, topic: topic.into(), base, next: Vec::new(), reader: None, versions: BTreeMap::new() }
+    }
+
+    /// Reads the topic to the end that it has now.
+    ///
+    /// # Errors
+    /// When the log cannot be read, or a record of the topic is no article version.
+    pub async fn catch_up(&mut self) -> Result<()> {
+        let bounds = self.log.bounds(&self.topic).await?;
+        if self.next.len() != bounds.len() {
+            self.next = bounds.iter().map(|bounds| bounds.begin).collect();
+            self.reader = None;
+            self.versions.clear();
+        }
+        while self.next.iter().zip(&bounds).any(|(next, bounds)| *next < bounds.end) {
+            let run = match &mut self.reader {
+                Some(reader) => reader.next().await?,
+                none => {
+                    let positions = (0..).zip(&self.next).map(|(partition, offset)| Position { partition, offset: *offset });
+                    none.insert(self.log.read(&self.topic, positions.collect()).await?).next().await?
+                }
+            };
+            for record in &run.records {
+                self.take(run.partition, record)?;
+            }
+            self.next[run.partition as usize] = run.next();
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, partition: u32, record: &Record) -> Result<()> {
+        let version = ArticleVersion::from_kept(&record.value).map_err(|error| {
+            EngineError::user(format!("read {}, partition {partition}, offset {}", self.topic, record.offset), error.to_string())
+        })?;
+        let base = self.base.get(partition as usize).copied().unwrap_or_default();
+        let since = (record.offset >= base).then_some(record.time);
+        let vector = if version.vector.len() == WIDTH { version.vector } else { vec![0.0; WIDTH] };
+        let versions = self.versions.entry(ArticleId(version.article_id)).or_default();
+        if since.is_none() {
+            // Of what is known from the start, only the last version is ever looked up.
+            versions.clear();
+        }
+        versions.push(VectorVersion { since, vector: vector.into() });
+        Ok(())
+    }
+
+    /// The vector of an article for an event of this log time; `None` where no version counts yet.
+    pub fn as_of(&self, article: ArticleId, log_time: Timestamp) -> Option<Arc<[f32]>> {
+        let versions = self.versions.get(&article)?;
+        let counting = versions.iter().rev().find(|version| version.since.is_none_or(|since| since < log_time))?;
+        Some(counting.vector.clone())
+    }
+
+    /// How many articles are known.
+    pub fn len(&self) -> usize {
+        self.versions.len()
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.versions.is_empty()
+    }
+}

@@ -1,0 +1,24 @@
+//! The names of the operators' metrics, from this one place.
+
+/// Events decoded (counter).
+pub const EVENTS_DECODED: &str = "abovefold_decode_events_total";
+/// Records that are no event (counter).
+pub const EVENTS_DEAD: &str = "abovefold_decode_dead_records_total";
+/// Events found in a partition that is not their reader's home (counter).
+pub const EVENTS_STRAY: &str = "abovefold_key_stray_events_total";
+/// Reads folded (counter).
+pub const READS_FOLDED: &str = "abovefold_fold_reads_total";
+/// GRU steps (counter).
+pub const GRU_STEPS: &str = "abovefold_fold_gru_steps_total";
+/// Seconds that folding an epoch took (histogram).
+pub const FOLD_SECONDS: &str = "abovefold_fold_epoch_seconds";
+/// Reads of articles without a vector as of the read (counter).
+pub const ZERO_VECTORS: &str = "abovefold_fold_zero_vectors_total";
+/// Readers in the write-back cache (gauge, label `partition`).
+pub const CACHED_READERS: &str = "abovefold_fold_cached_readers";
+/// Dead letters kept (counter).
+pub const DEAD_LETTERS: &str = "abovefold_intake_dead_letters_total";
+/// Strays passed on to their home (counter).
+pub const STRAYS_PASSED_ON: &str = "abovefold_intake_strays_total";
+/// Article versions indexed (counter).
+pub const ARTICLES_INDEXED: &str = "abovefold_articles_indexed_total";

@@ -1,0 +1,164 @@
+//! The dataflows of a worker, put together.
+
+use std::sync::Arc;
+
+use abovefold_engine::{
+    Dataflow, EpochSink, PartitionedSource, Result, Runtime, SourceSettings, TumblingWindow, WindowSettings,
+    log::{Log, Membership},
+    state::StateStore,
+};
+use abovefold_models::Inference;
+use abovefold_schemas::{Offset, records::NamespaceRecord};
+use tokio::sync::{mpsc, watch};
+
+use crate::{
+    decode::Decode,
+    fold::{ArticleTable, Fold, FoldSettings},
+    intake::{INTAKE_NAMESPACE, Intake},
+    key::KeyByReader,
+};
+
+/// Names of the topics.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct Topics {
+    /// Readers' events.
+    pub user_events: String,
+    /// Article versions.
+    pub articles: String,
+    /// Slates that were served.
+    pub impressions: String,
+    /// What learners published.
+    pub learned: String,
+    /// Namespaces and the pointer to the live one.
+    pub namespaces: String,
+    /// Records that are no event.
+    pub dead_letters: String,
+}
+
+impl Default for Topics {
+    fn default() -> Self {
+        Self {
+            user_events: "user_events".into(),
+            articles: "articles".into(),
+            impressions: "impressions".into(),
+            learned: "learned".into(),
+            namespaces: "namespaces".into(),
+            dead_letters: "dead_letters".into(),
+        }
+    }
+}
+
+/// What the dataflows of a worker share.
+#[derive(Clone, Debug)]
+pub struct WorkerContext {
+    /// The log.
+    pub log: Arc<dyn Log>,
+    /// The state store.
+    pub store: Arc<dyn StateStore>,
+    /// Names of the topics.
+    pub topics: Topics,
+    /// Partitions of the events.
+    pub partitions: u32,
+    /// When epochs are cut.
+    pub window: WindowSettings,
+    /// What is kept in memory.
+    pub fold: FoldSettings,
+    /// The consumer group's name; the namespace is appended.
+    pub group: String,
+    /// The static member id.
+    pub member: Option<String>,
+    /// Becomes true when the dataflows shall end.
+    pub stop: watch::Receiver<bool>,
+    /// Clock, tasks, chance.
+    pub runtime: Runtime,
+}
+
+impl WorkerContext {
+    fn source(
+        &self,
+        dataflow: &'static str,
+        namespace: &str,
+        first_offsets: Vec<Offset>,
+        until: Option<Vec<Offset>>,
+    ) -> (PartitionedSource, abovefold_engine::Feedback) {
+        let (feedback, signals) = mpsc::unbounded_channel();
+        let membership =
+            Membership { group: format!("{}-{namespace}", self.group), member: self.member.clone() };
+        let settings = SourceSettings {
+            dataflow,
+            topic: self.topics.user_events.clone(),
+            membership,
+            namespace: namespace.into(),
+            first_offsets,
+            until,
+        };
+        let source = PartitionedSource {
+            settings,
+            log: self.log.clone(),
+            store: self.store.clone(),
+            signals,
+            stop: self.stop.clone(),
+            runtime: self.runtime.clone(),
+        };
+        (source, feedback)
+    }
+}
+
+/// The write path of a namespace: `user_events -> decode -> window -> key by reader -> embed -> sink`.
+///
+/// It runs from now on; [`Dataflow::finish`] waits for its end. With `until`, it ends once every partition has come there.
+pub fn write_path(
+    context: &WorkerContext,
+    namespace: &NamespaceRecord,
+    inference: Option<Inference>,
+    until: Option<Vec<Offset>>,
+) -> Dataflow {
+    let runtime = &context.runtime;
+    let first = namespace.first_offsets.iter().copied().map(Offset).collect();
+    let base = namespace.base_article_offsets.iter().copied().map(Offset).collect();
+    let (source, feedback) = context.source("write", &namespace.name, first, until);
+    let table = ArticleTable::new(context.log.clone(), &context.topics.articles, base);
+    let fold = Fold::new(
+        &namespace.name,
+        context.store.clone(),
+        inference,
+        table,
+        feedback.clone(),
+        context.fold,
+        runtime.clone(),
+    );
+    let mut flow = Dataflow::new("write", runtime.clone());
+    flow.source_loop("user_events", |out| source.run(out))
+        .then(&mut flow, Decode::default())
+        .then(&mut flow, TumblingWindow::new(context.window, runtime.clone()))
+        .then(&mut flow, KeyByReader::new(context.partitions))
+        .then(&mut flow, fold)
+        .sink(&mut flow, EpochSink::new("write", &namespace.name, context.store.clone(), feedback, runtime.clone()));
+    flow
+}
+
+/// The intake: `user_events -> decode -> window -> intake -> sink`, outside all namespaces.
+///
+/// # Errors
+/// When the log does not answer.
+pub async fn intake(context: &WorkerContext) -> Result<Dataflow> {
+    let runtime = &context.runtime;
+    let begins = context.log.bounds(&context.topics.user_events).await?.iter().map(|bounds| bounds.begin).collect();
+    let (source, feedback) = context.source("intake", INTAKE_NAMESPACE, begins, None);
+    let intake = Intake {
+        log: context.log.clone(),
+        topic: context.topics.user_events.clone(),
+        dead_letters: context.topics.dead_letters.clone(),
+        partitions: context.partitions,
+        runtime: runtime.clone(),
+    };
+    let window = WindowSettings { max_records: 4_096, length: std::time::Duration::from_secs(1) };
+    let mut flow = Dataflow::new("intake", runtime.clone());
+    flow.source_loop("user_events", |out| source.run(out))
+        .then(&mut flow, Decode::default())
+        .then(&mut flow, TumblingWindow::new(window, runtime.clone()))
+        .then(&mut flow, intake)
+        .sink(&mut flow, EpochSink::new("intake", INTAKE_NAMESPACE, context.store.clone(), feedback, runtime.clone()));
+    Ok(flow)
+}
