@@ -1,2 +1,46 @@
-//! .
-fn main() {}
+//! The program `abovefold`: commands, configuration, HTTP, the newspaper.
+
+mod cli;
+mod commands;
+mod config;
+mod dataset;
+mod edges;
+mod http;
+mod namespaces;
+mod newspaper;
+mod output;
+mod owner;
+mod session;
+mod telemetry;
+mod worker;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::{cli::Cli, output::Output};
+
+fn main() -> ExitCode {
+    // Wrong usage ends in here with status 2, help with 0.
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&format!("start the async runtime: {error}")),
+    };
+    let output = Output::terminal();
+    let outcome = runtime.block_on(commands::run(cli, output.clone()));
+    output.end_progress();
+    // Threads that block for good (a file being opened) do not hold the end up.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(2));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&format!("{error:#}")),
+    }
+}
+
+/// One line on standard error, status 1.
+#[expect(clippy::print_stderr, reason = "this is the one place where an error reaches the user")]
+fn fail(reason: &str) -> ExitCode {
+    eprintln!("abovefold: {}", reason.replace('\n', " "));
+    ExitCode::FAILURE
+}

@@ -1,0 +1,214 @@
+//! Namespaces: their records and the pointer `live`, folded from the topic `namespaces`.
+
+use std::collections::BTreeMap;
+
+use abovefold_engine::{Runtime, log::NewRecord, source::read_to_end, state::check_namespace};
+use abovefold_models::ModelFacts;
+use abovefold_operators::{fold::FOLD_VERSION, intake::INTAKE_NAMESPACE};
+use abovefold_schemas::{
+    Offset,
+    records::{NamespaceChange, NamespaceRecord},
+};
+use anyhow::{Context, bail};
+use futures::TryStreamExt;
+
+use crate::edges::Edges;
+
+/// The name by which the pointer is asked for.
+pub const LIVE: &str = "live";
+/// The namespace that the first start makes.
+pub const FIRST: &str = "main";
+
+/// What the topic says.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Namespaces {
+    /// By name.
+    pub records: BTreeMap<String, NamespaceRecord>,
+    /// Which one readers see.
+    pub live: Option<String>,
+}
+
+impl Namespaces {
+    /// Reads the topic to its end.
+    ///
+    /// # Errors
+    /// When the log cannot be read or a record is none of ours.
+    pub async fn read(edges: &Edges) -> anyhow::Result<Self> {
+        let mut namespaces = Self::default();
+        let mut runs = std::pin::pin!(read_to_end(edges.log.as_ref(), &edges.topics.namespaces, &[]).await?);
+        while let Some(run) = runs.try_next().await? {
+            for record in run.records {
+                let change = NamespaceChange::from_json(&record.value)
+                    .with_context(|| format!("read {}, offset {}", edges.topics.namespaces, record.offset))?;
+                namespaces.apply(change);
+            }
+        }
+        Ok(namespaces)
+    }
+
+    /// Folds one change. The first of two that contradict each other stands.
+    pub fn apply(&mut self, change: NamespaceChange) {
+        match change {
+            NamespaceChange::Made { record } => {
+                self.records.entry(record.name.clone()).or_insert(record);
+            }
+            NamespaceChange::Promoted { name, from } => {
+                if self.live == from && self.records.contains_key(&name) {
+                    self.live = Some(name);
+                }
+            }
+            NamespaceChange::Dropped { name } => {
+                if self.live.as_ref() != Some(&name) {
+                    self.records.remove(&name);
+                }
+            }
+        }
+    }
+
+    /// The record of a namespace; `live` is accepted.
+    ///
+    /// # Errors
+    /// When there is none of this name.
+    pub fn get(&self, name: &str) -> anyhow::Result<&NamespaceRecord> {
+        let real = if name == LIVE {
+            self.live.as_deref().context("find the live namespace: there is none yet; start `abovefold run` or `abovefold process` once")?
+        } else {
+            name
+        };
+        self.records
+            .get(real)
+            .with_context(|| format!("find the namespace {real}: there is none of this name; `abovefold namespace list` shows them"))
+    }
+}
+
+/// Writes a change down.
+///
+/// # Errors
+/// When the log refuses it.
+pub async fn write(edges: &Edges, change: &NamespaceChange) -> anyhow::Result<()> {
+    let record = NewRecord { partition: Some(0), ..NewRecord::keyed("namespaces", change.to_json()) };
+    edges.log.append(&edges.topics.namespaces, vec![record]).await?;
+    Ok(())
+}
+
+/// The record of a namespace that folds from `first` on, by this program with this model.
+///
+/// # Errors
+/// When the log does not answer, or the name is none.
+pub async fn define(
+    edges: &Edges,
+    runtime: &Runtime,
+    name: &str,
+    model: Option<&ModelFacts>,
+    first: Vec<Offset>,
+    base_articles: Option<Vec<u64>>,
+) -> anyhow::Result<NamespaceRecord> {
+    check_namespace(name)?;
+    if [LIVE, INTAKE_NAMESPACE].contains(&name) {
+        bail!("make the namespace {name}: the name is taken by Abovefold itself; choose another one");
+    }
+    let base_article_offsets = match base_articles {
+        Some(base) => base,
+        None => edges.log.bounds(&edges.topics.articles).await?.iter().map(|bounds| bounds.end.0).collect(),
+    };
+    Ok(NamespaceRecord {
+        name: name.into(),
+        fold_version: FOLD_VERSION,
+        session_model: model.map_or("none".into(), |facts| facts.session_digest.clone()),
+        precision: model.map_or("none".into(), |facts| facts.precision.to_string()),
+        tile: model.map_or(0, |facts| facts.tile),
+        device_class: model.map_or("none".into(), |facts| facts.device_class.to_string()),
+        first_offsets: first.into_iter().map(|offset| offset.0).collect(),
+        base_article_offsets,
+        created: runtime.now().0,
+    })
+}
+
+/// The namespace that a process works for. The first start of all makes `main` and points `live` to it.
+///
+/// # Errors
+/// When there is none of this name, or this program or model is not the one that it was made with.
+pub async fn resolve(
+    edges: &Edges,
+    runtime: &Runtime,
+    name: &str,
+    model: Option<&ModelFacts>,
+) -> anyhow::Result<NamespaceRecord> {
+    let mut namespaces = Namespaces::read(edges).await?;
+    if namespaces.live.is_none() && (name == LIVE || name == FIRST) {
+        let first = edges.log.bounds(&edges.topics.user_events).await?.iter().map(|bounds| bounds.begin).collect();
+        let record = define(edges, runtime, FIRST, model, first, None).await?;
+        write(edges, &NamespaceChange::Made { record }).await?;
+        write(edges, &NamespaceChange::Promoted { name: FIRST.into(), from: None }).await?;
+        // Another process may have been first: what the topic says counts.
+        namespaces = Namespaces::read(edges).await?;
+    }
+    Ok(namespaces.get(name)?.clone())
+}
+
+/// Refuses a worker that would fold otherwise than its namespace was made to.
+///
+/// # Errors
+/// Which part differs, and what to do.
+pub fn check_worker(record: &NamespaceRecord, model: Option<&ModelFacts>) -> anyhow::Result<()> {
+    let ours = [
+        ("fold code", FOLD_VERSION.to_string(), record.fold_version.to_string()),
+        ("session model", model.map_or("none".into(), |facts| facts.session_digest.clone()), record.session_model.clone()),
+        ("precision", model.map_or("none".into(), |facts| facts.precision.to_string()), record.precision.clone()),
+        ("tile", model.map_or(0, |facts| facts.tile).to_string(), record.tile.to_string()),
+        ("device class", model.map_or("none".into(), |facts| facts.device_class.to_string()), record.device_class.clone()),
+    ];
+    for (what, here, there) in ours {
+        if here != there {
+            bail!(
+                "join the namespace {}: its {what} is {there}, here it is {here}; start with what it was made with, or build a new one by \
+                 `abovefold replay --namespace NEW` and promote it",
+                record.name
+            );
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(name: &str) -> NamespaceRecord {
+        NamespaceRecord {
+            name: name.into(),
+            fold_version: FOLD_VERSION,
+            session_model: "none".into(),
+            precision: "none".into(),
+            tile: 0,
+            device_class: "none".into(),
+            first_offsets: vec![0],
+            base_article_offsets: vec![0],
+            created: 0,
+        }
+    }
+
+    #[test]
+    fn the_pointer_moves_by_compare_and_set() {
+        let mut namespaces = Namespaces::default();
+        for name in ["main", "green", "blue"] {
+            namespaces.apply(NamespaceChange::Made { record: record(name) });
+        }
+        namespaces.apply(NamespaceChange::Promoted { name: "main".into(), from: None });
+        namespaces.apply(NamespaceChange::Promoted { name: "green".into(), from: Some("main".into()) });
+        namespaces.apply(NamespaceChange::Promoted { name: "blue".into(), from: Some("main".into()) });
+        assert_eq!(namespaces.live.as_deref(), Some("green"));
+        namespaces.apply(NamespaceChange::Dropped { name: "green".into() });
+        assert!(namespaces.records.contains_key("green"), "the live one stays");
+        assert_eq!(namespaces.get(LIVE).unwrap().name, "green");
+    }
+
+    #[test]
+    fn a_worker_that_differs_is_refused() {
+        let mut other = record("main");
+        other.session_model = "abc".into();
+        let error = check_worker(&other, None).unwrap_err().to_string();
+        assert!(error.contains("session model") && error.contains("replay"), "{error}");
+        assert!(check_worker(&record("main"), None).is_ok());
+    }
+}

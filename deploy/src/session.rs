@@ -1,0 +1,59 @@
+//! What a command works with.
+
+use std::path::{Path, PathBuf};
+
+use abovefold_engine::Runtime;
+use abovefold_models::{Inference, ModelFolder};
+use abovefold_schemas::records::NamespaceRecord;
+use anyhow::Context;
+use tokio::sync::watch;
+
+use crate::{config::Config, edges::Edges, namespaces, output::Output};
+
+/// Configuration, edges, and where to speak to.
+#[derive(Clone, Debug)]
+pub struct Session {
+    pub config: Config,
+    pub edges: Edges,
+    pub runtime: Runtime,
+    pub output: Output,
+    /// Paths that a command is given are relative to this folder.
+    pub folder: PathBuf,
+    /// Becomes true when the process shall end.
+    pub stop: watch::Receiver<bool>,
+}
+
+impl Session {
+    /// A path that a command was given.
+    pub fn path(&self, given: &Path) -> PathBuf {
+        self.folder.join(given)
+    }
+
+    /// The namespace that the command is about, as it is.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn namespace(&self) -> anyhow::Result<NamespaceRecord> {
+        Ok(namespaces::Namespaces::read(&self.edges).await?.get(&self.config.namespace)?.clone())
+    }
+
+    /// The model in force, started; `None` where there is none.
+    ///
+    /// # Errors
+    /// When the folder is not one of ours.
+    pub fn model(&self) -> anyhow::Result<Option<(ModelFolder, Inference)>> {
+        load_model(&self.config)
+    }
+}
+
+/// Loads and starts the configured model; `None` where none is named and the home has none.
+///
+/// # Errors
+/// When the folder that is named is missing or is not one of ours.
+pub fn load_model(config: &Config) -> anyhow::Result<Option<(ModelFolder, Inference)>> {
+    let Some(folder) = config.model_folder() else { return Ok(None) };
+    let model = ModelFolder::load(&folder).with_context(|| format!("load the model {}", folder.display()))?;
+    let inference = Inference::start(&model, config.inference()?)
+        .with_context(|| format!("start the model {}", folder.display()))?;
+    Ok(Some((model, inference)))
+}
