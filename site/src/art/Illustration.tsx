@@ -1,5 +1,7 @@
-import { useMemo } from 'preact/hooks';
-import { draw } from './draw';
+import { useEffect, useState } from 'preact/hooks';
+import { motifsOf } from './categories';
+import { draw, drawnBefore } from './draw';
+import { inTurn } from './inTurn';
 import { HEIGHT, WIDTH } from './shapes';
 
 interface Props {
@@ -11,17 +13,22 @@ interface Props {
 
 /** An article's picture: always the same for the same article. Decorative, so hidden from screen readers. */
 export function Illustration({ id, category, fine = false }: Props) {
-  const { marks, hue } = useMemo(() => draw(id, category, fine), [id, category, fine]);
+  const [picture, setPicture] = useState(() => drawnBefore(id, category, fine));
+  useEffect(() => {
+    const known = drawnBefore(id, category, fine);
+    setPicture(known);
+    return known ? undefined : inTurn(() => setPicture(draw(id, category, fine)));
+  }, [id, category, fine]);
   return (
     <svg
-      class={`art art-hue-${hue}`}
+      class={`art art-hue-${motifsOf(category).hue}`}
       viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
       preserveAspectRatio="xMidYMid slice"
       aria-hidden="true"
       focusable="false"
     >
       <rect class="art-paper" width={WIDTH} height={HEIGHT} />
-      {marks.map(({ d, kind }, place) => (
+      {picture?.marks.map(({ d, kind }, place) => (
         <path key={place} class={`art-${kind}`} d={d} />
       ))}
     </svg>

@@ -3,6 +3,7 @@ import { Plate } from './plate';
 import type { Mark } from './plate';
 import { hash, seeded } from './rng';
 
+/** What `Illustration` shows. */
 export interface Picture {
   marks: readonly Mark[];
   /** Which of the palette's tints the section has. */
@@ -12,9 +13,15 @@ export interface Picture {
 const drawn = new Map<string, Picture>();
 const PICTURES_KEPT = 60;
 
+const keyOf = (id: number, category: string, fine: boolean): string => `${id} ${fine} ${category}`;
+
+/** A picture that need not be drawn anew. */
+export const drawnBefore = (id: number, category: string, fine: boolean): Picture | undefined =>
+  drawn.get(keyOf(id, category, fine));
+
 /** Draws an article's picture; the same article and category always give the same one. */
 export function draw(id: number, category: string, fine: boolean): Picture {
-  const key = `${id} ${fine} ${category}`;
+  const key = keyOf(id, category, fine);
   const known = drawn.get(key);
   if (known) return known;
   const { motifs, hue } = motifsOf(category);

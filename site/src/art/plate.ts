@@ -6,11 +6,14 @@ import type { Shape } from './shapes';
 /** The colours of a plate: ink, bare paper, the section's tint and a paler one. */
 export type Colour = 'ink' | 'paper' | 'tint' | 'pale';
 
+/** Lines of one width: outlines, heavy ones, and those that a white-line cutter leaves. */
+export type Stroke = 'line' | 'bold-line' | 'white-line';
+
 /** One path of a plate, in painting order. */
 export interface Mark {
   d: string;
-  /** `line` is a stroke in ink; the others fill. */
-  kind: Colour | 'line' | 'white-line';
+  /** A colour fills, a stroke is drawn. */
+  kind: Colour | Stroke;
 }
 
 export interface Look extends Cut {
@@ -45,7 +48,7 @@ export class Plate {
     return this;
   }
 
-  stroke(d: string, kind: 'line' | 'white-line' = 'line'): this {
+  stroke(d: string, kind: Stroke = 'line'): this {
     this.marks.push({ d, kind });
     return this;
   }

@@ -22,7 +22,8 @@ export function rect(x: number, y: number, width: number, height: number): Shape
   };
 }
 
-export const everything = (): Shape => rect(0, 0, WIDTH, HEIGHT);
+/** The plate and a margin, so that no line ends within sight. */
+export const everything = (): Shape => rect(-12, -12, WIDTH + 24, HEIGHT + 24);
 
 export function ellipse(cx: number, cy: number, rx: number, ry: number): Shape {
   return {
@@ -37,9 +38,11 @@ export const circle = (cx: number, cy: number, r: number): Shape => ellipse(cx, 
 export function polygon(points: readonly Point[]): Shape {
   const xs = points.map(([x]) => x);
   const ys = points.map(([, y]) => y);
+  const [left, top, right, bottom] = [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)];
   return {
     d: `M${points.map(([x, y]) => `${n(x)} ${n(y)}`).join('L')}z`,
     inside: (px, py) => {
+      if (px < left || px > right || py < top || py > bottom) return false;
       let within = false;
       for (let at = 0, before = points.length - 1; at < points.length; before = at++) {
         const [x1, y1] = points[at] as Point;
@@ -48,7 +51,7 @@ export function polygon(points: readonly Point[]): Shape {
       }
       return within;
     },
-    box: [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)],
+    box: [left, top, right, bottom],
   };
 }
 

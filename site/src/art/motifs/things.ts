@@ -202,8 +202,8 @@ export function leaf(plate: Plate): void {
   raySky(plate, 300, 200, 30);
   const lean = rng.range(-0.5, 0.5);
   const turned = (x: number, y: number): Point => [300 + x * Math.cos(lean) - y * Math.sin(lean), 205 + x * Math.sin(lean) + y * Math.cos(lean)];
-  const half = (t: number): number => 112 * Math.sin(Math.PI * t ** 0.8) ** 0.9;
-  const side = (sign: number): Point[] => Array.from({ length: 25 }, (_, at) => turned(sign * half(at / 24) * (1 + 0.06 * (at % 2)), -165 + (300 * at) / 24));
+  const half = (t: number): number => 92 * Math.sin(Math.PI * t ** 0.82) ** 1.25 * (1 - 0.1 * t);
+  const side = (sign: number): Point[] => Array.from({ length: 25 }, (_, at) => turned(sign * half(at / 24) * (1 + 0.035 * (at % 2)), -165 + (300 * at) / 24));
   const middle = [turned(0, -165), turned(0, 135)];
   const degrees = (lean * 180) / Math.PI;
   plate.add(polygon([...side(-1), ...middle.slice().reverse()]), { fill: 'pale', tone: 0.3, angle: degrees + 40 });
@@ -237,7 +237,7 @@ export function quill(plate: Plate): void {
     const t = 0.28 + (0.72 * at) / 20;
     const [sx, sy] = spine(t);
     const out = 46 * Math.sin(Math.PI * ((t - 0.28) / 0.72) ** 0.7) * (1 - 0.1 * (at % 2));
-    return [sx + sign * out * 0.72, sy - sign * out * -0.7];
+    return [sx + sign * out * 0.72, sy - sign * out * 0.7];
   });
   const stem = Array.from({ length: 9 }, (_, at) => spine(1 - (0.72 * at) / 8));
   plate.add(polygon([...barb(-1), ...stem]), { tone: 0.25, angle: 20, spacing: 5 });
@@ -254,13 +254,15 @@ export function fingerprint(plate: Plate): void {
   plate.add(circle(cx, cy, 158), { fill: 'ink' });
   plate.add(circle(cx, cy, 143), { fill: 'paper' });
   const [a, b] = [rng.range(0, 6), rng.range(0, 6)];
-  for (let ridge = 0; ridge < 12; ridge++) {
+  for (let ridge = 0; ridge < 11; ridge++) {
     const radius = 8 + ridge * 9.6;
-    const shape = around(cx + ridge * 0.4, cy + 10 - ridge, (t) => radius * (1 + 0.07 * Math.sin(2 * t + a) + 0.035 * Math.sin(5 * t + b + ridge * 0.3)), 56, 1.12);
-    const inner = around(cx + ridge * 0.4, cy + 10 - ridge, (t) => (radius - 4.4) * (1 + 0.07 * Math.sin(2 * t + a) + 0.035 * Math.sin(5 * t + b + ridge * 0.3)), 56, 1.12);
-    const lens = circle(cx, cy, 138);
     const gap = rng.range(0, 6.28);
-    plate.add(within({ ...shape, inside: (x, y) => shape.inside(x, y) && !inner.inside(x, y) && Math.abs(Math.atan2(y - cy, x - cx) - gap + Math.PI) > 0.16 }, lens), { fill: 'none', tone: 1, spacing: 2.4, outline: false, sway: 0 });
+    const points = Array.from({ length: 60 }, (_, at): string => {
+      const t = gap + 0.16 + ((2 * Math.PI - 0.32) * at) / 59;
+      const reach = radius * (1 + 0.07 * Math.sin(2 * t + a) + 0.035 * Math.sin(5 * t + b + ridge * 0.3));
+      return `${n(cx + ridge * 0.4 + reach * Math.cos(t))} ${n(cy + 10 - ridge + 1.08 * reach * Math.sin(t))}`;
+    });
+    plate.stroke(`M${points.join('L')}`, 'bold-line');
   }
   plate.add(circle(cx, cy, 143), { fill: 'none' });
   plate.stroke(`M${n(cx - 112)} ${n(cy - 40)}A120 120 0 0 1 ${n(cx - 30)} ${n(cy - 116)}`, 'line');

@@ -163,8 +163,9 @@ export function fair(plate: Plate): void {
   const plain = (x: number): number => 312 + 5 * Math.sin(x * 0.01 + light);
   plate.add(below(plain), { fill: 'tint', tone: (_, y) => 0.2 + (y - 310) / 120, sway: 3 });
   const x = rng.range(120, 480);
-  // A weathercock on its pole.
-  plate.stroke(`M${n(x)} 390V196M${n(x - 34)} 236h68`);
-  plate.add(polygon([[x - 46, 196], [x - 6, 170], [x + 40, 190], [x + 6, 204]]), { fill: 'ink' });
-  plate.add(circle(x, 240, 6), { fill: 'ink' });
+  // A vane on its pole.
+  plate.add(polygon([[x - 3, 196], [x + 3, 196], [x + 6, 410], [x - 6, 410]]), { fill: 'ink' });
+  plate.add(polygon([[x - 74, 190], [x - 40, 172], [x - 44, 186], [x + 40, 184], [x + 74, 164], [x + 62, 190], [x + 74, 216], [x + 40, 196], [x - 44, 194], [x - 40, 208]]), { fill: 'ink' });
+  plate.stroke(`M${n(x - 34)} 240h68`, 'bold-line');
+  plate.add(circle(x, 240, 9), { fill: 'tint' });
 }
