@@ -26,5 +26,5 @@ alone() {
 
 # maven GOAL...: quiet, with its downloads in the cache folder.
 maven() {
-    mvn -q -B "-Dmaven.repo.local=$ABOVEFOLD_CACHE/maven" "$@" 9>&-
+    mvn -q -B -Dstyle.color=never "-Dmaven.repo.local=$ABOVEFOLD_CACHE/maven" "$@" 9>&-
 }

@@ -46,10 +46,10 @@ check_doc() {
     RUSTDOCFLAGS=-Dwarnings cargo doc -q --release --workspace --no-deps --locked
 }
 
-# The advisory database would have to be fetched from a place that is often out of reach; what is known offline is checked.
+# The advisory database would have to be fetched from a place that is often out of reach; the rest is checked.
 check_deny() {
     "$here/tools.sh" cargo-deny
-    PATH="$ABOVEFOLD_CACHE/cargo-tools/bin:$PATH" cargo deny --offline --log-level error check bans licenses sources
+    PATH="$ABOVEFOLD_CACHE/cargo-tools/bin:$PATH" cargo deny --locked --log-level error check bans licenses sources
 }
 
 check_machete() {
