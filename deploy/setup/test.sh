@@ -12,8 +12,6 @@ cd "$checkout"
 
 # Tests of one crate start servers and train networks; more threads than this would make them wait for each other's.
 export RUST_TEST_THREADS="${RUST_TEST_THREADS:-2}" NO_COLOR=1
-# The page's end-to-end tests run this program.
-export ABOVEFOLD_BINARY="$checkout/target/release/abovefold"
 
 commands=("cargo test=cargo test --release --workspace --locked --no-fail-fast --color never $* -- --show-output")
 has_script() {
@@ -24,7 +22,7 @@ if [ $# -eq 0 ]; then
     if has_script test; then commands+=("page tests=cd site && npm run --silent test"); fi
     if has_script e2e; then
         if [ -n "${ABOVEFOLD_CHROMIUM:-}" ]; then
-            commands+=("browser tests=cd site && npm run --silent e2e")
+            commands+=("browser tests=$here/browser-tests.sh target/release/abovefold")
         else
             commands+=("browser tests=echo 'SKIP page e2e: no browser (Debian package chromium)'")
         fi

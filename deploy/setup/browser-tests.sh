@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# The newspaper in a real browser: starts the program's demo on a free port, in a home of its own, and runs the page's
+# end-to-end tests against it.
+#
+#   browser-tests.sh PROGRAM
+set -euo pipefail
+here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+# shellcheck source=deploy/setup/common.sh
+. "$here/common.sh"
+
+program="$1"
+home="$(mktemp -d)"
+port="$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')"
+ABOVEFOLD__HOME="$home" "$program" demo --listen "127.0.0.1:$port" >"$home/demo.log" 2>&1 </dev/null &
+demo=$!
+
+finish() {
+    kill -TERM "$demo" 2>/dev/null || true
+    wait "$demo" 2>/dev/null || true
+    rm -rf "$home"
+}
+trap finish EXIT
+
+healthy() {
+    node -e 'fetch(process.argv[1]).then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))' "http://127.0.0.1:$port/health"
+}
+
+# The demo writes a newspaper and trains a model first.
+deadline=$((SECONDS + 300))
+until healthy; do
+    if ! kill -0 "$demo" 2>/dev/null || [ "$SECONDS" -ge "$deadline" ]; then
+        tail -n 30 "$home/demo.log"
+        die 'the demo did not come up'
+    fi
+    sleep 0.5
+done
+if ! (cd "$checkout/site" && ABOVEFOLD_URL="http://127.0.0.1:$port" CHROMIUM="${ABOVEFOLD_CHROMIUM:-/usr/bin/chromium}" npm run --silent e2e); then
+    echo 'the last lines of the demo:'
+    tail -n 30 "$home/demo.log"
+    exit 1
+fi
