@@ -17,14 +17,15 @@ interface Props {
 export function FrontGrid({ slate, previous, waiting }: Props) {
   const plan = planFront(slate.recommendations);
   const teasers = useTeasers([plan.lead, ...plan.second]);
-  const before = previous && new Set(previous.recommendations.map((card) => card.article_id));
-  const story = (card: Recommendation, rank: Rank) => (
+  const arrivals = newcomers(slate, previous);
+  // Keyed by place, not by article: a page that is set anew changes what stands in its places, and nothing moves.
+  const story = (card: Recommendation, rank: Rank, place = 0) => (
     <Story
-      key={card.article_id}
+      key={place}
       card={card}
       rank={rank}
       servedBy={slate.served_by}
-      isNew={before !== undefined && !before.has(card.article_id)}
+      isNew={arrivals.has(card.article_id)}
       teaser={teasers.get(card.article_id)}
     />
   );
@@ -44,11 +45,11 @@ export function FrontGrid({ slate, previous, waiting }: Props) {
       )}
       <section class={plan.second.length > 0 ? 'front-top' : 'front-top front-alone'} aria-label="Leading stories">
         {story(plan.lead, 'lead')}
-        {plan.second.length > 0 && <div class="front-second">{plan.second.map((card) => story(card, 'second'))}</div>}
+        {plan.second.length > 0 && <div class="front-second">{plan.second.map((card, place) => story(card, 'second', place))}</div>}
       </section>
       {plan.third.length > 0 && (
         <section class="front-third" aria-label="More for you">
-          {plan.third.map((card) => story(card, 'third'))}
+          {plan.third.map((card, place) => story(card, 'third', place))}
         </section>
       )}
       {plan.sections.length > 0 && (
@@ -58,13 +59,21 @@ export function FrontGrid({ slate, previous, waiting }: Props) {
               <h2 class="section-name" id={`section-${slug(name)}`} tabIndex={-1}>
                 {name}
               </h2>
-              {cards.map((card, place) => story(card, place === 0 ? 'third' : 'brief'))}
+              {cards.map((card, place) => story(card, place === 0 ? 'third' : 'brief', place))}
             </section>
           ))}
         </div>
       )}
     </div>
   );
+}
+
+/** The stories that were not on the page before; none when most are, since a mark on everything marks nothing. */
+function newcomers(slate: Slate, previous: Slate | undefined): ReadonlySet<number> {
+  if (!previous) return new Set();
+  const before = new Set(previous.recommendations.map((card) => card.article_id));
+  const ids = slate.recommendations.map((card) => card.article_id).filter((id) => !before.has(id));
+  return new Set(ids.length > slate.recommendations.length / 2 ? [] : ids);
 }
 
 /** The slate has headlines only; the first stories' subtitles come with their articles. */

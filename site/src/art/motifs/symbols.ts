@@ -83,8 +83,9 @@ export function book(plate: Plate): void {
   const { rng } = plate;
   const light = rng.range(220, 380);
   raySky(plate, light, 168, rng.range(46, 60));
-  const far = rolling(plate, 226, 30);
-  plate.add(below(far, 300, 90, 510), { fill: 'tint', angle: -20, tone: (x, y) => 0.25 + (y - far(x)) / 160 });
+  const ridge = rolling(plate, 214, 30);
+  const far = (x: number): number => 276 - (276 - ridge(x)) * Math.sin((Math.PI * (x - 60)) / 480) ** 0.6;
+  plate.add(below(far, 300, 60, 540), { fill: 'tint', angle: -20, tone: (x, y) => 0.25 + (y - far(x)) / 160 });
   birds(plate, 3, 600 - light, 80);
   for (const side of [-1, 1]) {
     const page = (drop: number, from: number): Point[] => Array.from({ length: 15 }, (_, at) => {
