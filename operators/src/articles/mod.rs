@@ -4,11 +4,20 @@
 //! One conformance suite (`operators/tests/articles_conformance.rs`) runs against both. What is in it comes from the topic
 //! `articles` alone; its marker says up to where, so that an emptied index is filled again.
 
+pub mod embedded;
+mod filter;
+pub mod open;
+pub mod settings;
+
 use std::{fmt, sync::Arc};
 
 use abovefold_engine::Result;
 use abovefold_schemas::{ArticleId, ArticleVersion, Offset, Timestamp};
 use async_trait::async_trait;
+
+pub use filter::check_version;
+pub use open::open;
+pub use settings::ArticleSettings;
 
 /// An article as the edge holds it.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,18 +68,27 @@ pub struct Hit {
 pub trait ArticleIndex: fmt::Debug + Send + Sync {
     /// Takes versions in (a version older than what is there is ignored; a repeat is harmless) and then, once they are durable, moves the
     /// marker: the next offset of each partition of the topic `articles`.
+    ///
+    /// # Errors
+    /// When a version does not pass [`check_version`] (nothing is taken in then; the caller leaves such a version out), or when what is
+    /// there was emptied meanwhile: after any error that may be tried again, read [`ArticleIndex::marker`] and go on from there.
     async fn apply(&self, versions: Vec<Article>, marker: &[Offset]) -> Result<()>;
 
-    /// The next offset of each partition; empty where nothing was ever applied.
+    /// The next offset of each partition; empty where nothing was ever applied, also after a server's index was deleted (it is made
+    /// again, empty). Worth a look after errors and when idle.
     async fn marker(&self) -> Result<Vec<Offset>>;
 
-    /// The nearest articles by cosine, nearest first, for each query. Articles without a vector and withdrawn ones are never found.
+    /// The nearest articles by cosine, nearest first and ties by the smaller number, for each query. Articles without a vector (or
+    /// with a zero one) and withdrawn ones are never found.
+    ///
+    /// # Errors
+    /// When a query's vector is no direction in 768 dimensions, or `k` is above 10,000.
     async fn nearest(&self, queries: Vec<NearestQuery>) -> Result<Vec<Vec<Hit>>>;
 
     /// Articles by number, withdrawn ones too, in the order asked for.
     async fn get(&self, ids: &[ArticleId]) -> Result<Vec<Option<Arc<Article>>>>;
 
-    /// The articles published last, latest first.
+    /// The articles published last, latest first and ties by the smaller number.
     async fn newest(&self, k: usize, filter: &Filter) -> Result<Vec<Arc<Article>>>;
 
     /// How many articles there are that are not withdrawn.
