@@ -1,0 +1,79 @@
+//! The last step: the slate goes to whoever asked, and into the log as an impression.
+
+use std::sync::Arc;
+
+use abovefold_engine::{Emitter, Operator, Result};
+use abovefold_schemas::{
+    Kept,
+    records::{Impression, Shown},
+};
+
+use super::{
+    batch::{Batch, Composed},
+    impressions::Queue,
+    metrics,
+    request::{Request, Slate},
+    shared::Shared,
+};
+
+/// Answers, and logs what was shown without waiting for the log.
+#[derive(Debug)]
+pub struct Answer {
+    shared: Arc<Shared>,
+    impressions: Option<Queue>,
+}
+
+impl Answer {
+    pub(super) fn new(shared: Arc<Shared>, impressions: Option<Queue>) -> Self {
+        Self { shared, impressions }
+    }
+
+    fn impression(&self, request: &Request, slate: &Slate) -> Impression {
+        let shown = slate.picks.iter().map(|pick| Shown {
+            article_id: pick.article.id.0,
+            score: pick.score,
+            source: pick.source.name().into(),
+        });
+        Impression {
+            impression_id: slate.impression_id.clone(),
+            user_id: slate.reader.as_str().into(),
+            time: self.shared.runtime.now().0,
+            shown: shown.collect(),
+            served_by: slate.served_by.name().into(),
+            model: slate.model.clone().unwrap_or_default(),
+            article_id: request.page.map(|page| page.0),
+            namespace: self.shared.namespace.clone(),
+            partition: slate.state.partition,
+            marker: slate.state.marker.map_or(0, |marker| marker.0),
+            counts_markers: self.shared.trending.view().markers.iter().map(|marker| marker.0).collect(),
+        }
+    }
+}
+
+impl Operator for Answer {
+    type In = Batch<Composed>;
+    type Out = ();
+
+    fn name(&self) -> &'static str {
+        "answer"
+    }
+
+    async fn handle(&mut self, batch: Batch<Composed>, _out: &mut Emitter<()>) -> Result<()> {
+        for Composed { asked, outcome } in batch.items {
+            let served_by = outcome.as_ref().map_or("error", |slate| slate.served_by.name());
+            ::metrics::counter!(metrics::REQUESTS, "served_by" => served_by).increment(1);
+            asked.watch.record(metrics::REQUEST_SECONDS);
+            let impression = match (&self.impressions, &outcome) {
+                (Some(_), Ok(slate)) if !slate.picks.is_empty() => Some(self.impression(&asked.request, slate)),
+                _ => None,
+            };
+            // Who went away saw nothing: no impression.
+            if asked.reply.send(outcome).is_ok()
+                && let (Some(queue), Some(impression)) = (&self.impressions, impression)
+            {
+                queue.push(asked.request.reader, impression.to_kept());
+            }
+        }
+        Ok(())
+    }
+}

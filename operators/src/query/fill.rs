@@ -1,0 +1,89 @@
+//! What is served where a reader's own candidates do not suffice: trending articles, then the newest.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use abovefold_schemas::Timestamp;
+
+use super::{
+    batch::{Candidate, Known},
+    request::{ServedBy, Source},
+    shared::Shared,
+    trending::View,
+};
+use crate::articles::{Article, Filter};
+
+/// Articles that are asked for.
+const NEWEST: usize = 200;
+/// How long the list is taken from memory.
+const NEWEST_OLD_MS: i64 = 2_000;
+
+/// The articles published last, kept for a moment, and for longer while the article edge is down.
+#[derive(Debug, Default)]
+pub(super) struct Newest {
+    kept: Mutex<(Option<Timestamp>, Arc<Vec<Arc<Article>>>)>,
+}
+
+impl Newest {
+    /// What is in memory, however old.
+    pub(super) fn kept(&self) -> Arc<Vec<Arc<Article>>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).1.clone()
+    }
+
+    /// The newest articles; those in memory where the edge is down, and then also why.
+    pub(super) async fn get(&self, shared: &Shared) -> (Arc<Vec<Arc<Article>>>, Option<String>) {
+        let now = shared.runtime.now();
+        let (then, kept) = self.kept.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if !kept.is_empty() && then.is_some_and(|then| now.millis_since(then) <= NEWEST_OLD_MS) {
+            return (kept, None);
+        }
+        match shared.articles_edge.call(shared.articles.newest(NEWEST, &Filter::default())).await {
+            Ok(found) => {
+                let found = Arc::new(found);
+                *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = (Some(now), found.clone());
+                (found, None)
+            }
+            Err(trouble) => (kept, Some(trouble)),
+        }
+    }
+}
+
+/// Trending articles that the reader may be shown, most read first.
+pub(super) fn trending(known: &Known, view: &View) -> Vec<Candidate> {
+    let allowed = view.top.iter().filter(|trend| !known.bars(trend.article.id));
+    let candidate = allowed.map(|trend| Candidate {
+        article: trend.article.clone(),
+        source: Source::Trending,
+        score: trend.share,
+        cosine: None,
+        logit: None,
+        trend: Some(trend.share),
+    });
+    candidate.collect()
+}
+
+/// The newest articles that the reader may be shown, latest first.
+pub(super) fn newest(known: &Known, newest: &[Arc<Article>]) -> Vec<Candidate> {
+    let allowed = newest.iter().filter(|article| !known.bars(article.id));
+    let candidate = allowed.enumerate().map(|(place, article)| Candidate {
+        article: article.clone(),
+        source: Source::Newest,
+        score: 1.0 / (1.0 + place as f32),
+        cosine: None,
+        logit: None,
+        trend: None,
+    });
+    candidate.collect()
+}
+
+/// Brings what the reader chose to the front, and names who serves a reader from these alone.
+pub(super) fn by_choice(known: &Known, candidates: Vec<Candidate>) -> (Vec<Candidate>, ServedBy) {
+    let (mut chosen, others): (Vec<_>, Vec<_>) =
+        candidates.into_iter().partition(|candidate| known.chose(&candidate.article));
+    let served_by = match (chosen.is_empty(), others.first().map(|candidate| candidate.source)) {
+        (false, _) => ServedBy::Preferences,
+        (true, Some(Source::Trending)) => ServedBy::Trending,
+        (true, _) => ServedBy::Newest,
+    };
+    chosen.extend(others);
+    (chosen, served_by)
+}

@@ -1,0 +1,70 @@
+//! What the steps of the read path share.
+
+use std::sync::Arc;
+
+use abovefold_engine::{
+    Runtime,
+    log::partition_of,
+    state::{StateStore, Tag},
+};
+use abovefold_schemas::ReaderId;
+
+use super::{QueryContext, QuerySettings, Ranker, after, edge::Edge, fill::Newest, trending::Trending};
+use crate::articles::ArticleIndex;
+
+/// What the steps of the read path share.
+#[derive(Debug)]
+pub struct Shared {
+    pub(super) runtime: Runtime,
+    pub(super) namespace: String,
+    pub(super) partitions: u32,
+    pub(super) topic_hash: u32,
+    pub(super) store: Arc<dyn StateStore>,
+    pub(super) articles: Arc<dyn ArticleIndex>,
+    pub(super) ranker: Option<Arc<dyn Ranker>>,
+    pub(super) settings: QuerySettings,
+    pub(super) trending: Arc<Trending>,
+    pub(super) newest: Newest,
+    pub(super) state_edge: Edge,
+    pub(super) articles_edge: Edge,
+    pub(super) ranker_edge: Edge,
+}
+
+impl Shared {
+    pub(super) fn new(context: QueryContext) -> Self {
+        let QueryContext { runtime, namespace, partitions, events_topic, store, articles, ranker, settings, .. } = context;
+        let edge = |name, limit_ms| Edge::new(name, runtime.clone(), limit_ms, settings.edge_pause_ms);
+        let tags = (0..partitions).map(|partition| Tag { namespace: namespace.clone(), partition }).collect();
+        let trending = Trending::new(runtime.clone(), tags, store.clone(), articles.clone(), &settings);
+        Self {
+            topic_hash: after::topic_hash(&events_topic),
+            trending: Arc::new(trending),
+            newest: Newest::default(),
+            state_edge: edge("state", settings.state_limit_ms),
+            articles_edge: edge("articles", settings.articles_limit_ms),
+            ranker_edge: edge("ranker", settings.ranker_limit_ms),
+            namespace,
+            partitions,
+            store,
+            articles,
+            ranker,
+            settings,
+            runtime,
+        }
+    }
+
+    /// The tag of a partition.
+    pub(super) fn tag(&self, partition: u32) -> Tag {
+        Tag { namespace: self.namespace.clone(), partition }
+    }
+
+    /// The tag under which a reader's state lies.
+    pub(super) fn home(&self, reader: &ReaderId) -> Tag {
+        self.tag(partition_of(reader.as_bytes(), self.partitions))
+    }
+
+    /// What candidates are cached under, beside the state's version.
+    pub(super) fn session_model(&self) -> &str {
+        self.ranker.as_ref().map_or("", |ranker| ranker.session_model())
+    }
+}
