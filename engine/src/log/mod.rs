@@ -4,6 +4,7 @@
 //! (`engine/tests/log_conformance.rs`) runs against both.
 
 pub mod embedded;
+pub mod kafka;
 mod open;
 
 use std::fmt::Debug;
@@ -71,6 +72,12 @@ impl NewRecord {
     pub fn keyed(key: impl Into<Bytes>, value: impl Into<Bytes>) -> Self {
         Self { key: Some(key.into()), value: value.into(), ..Self::default() }
     }
+
+    /// The bytes of key, payload and headers together, which a log limits.
+    pub fn size(&self) -> usize {
+        let headers: usize = self.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+        self.key.as_ref().map_or(0, |key| key.len()) + self.value.len() + headers
+    }
 }
 
 /// Where a record lies.
@@ -119,7 +126,8 @@ pub struct Membership {
 /// What a member of a group is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MemberEvent {
-    /// These partitions are the member's now. Nothing of them is delivered before [`LogMember::start`].
+    /// These partitions are the member's now, beside those that it has already. Nothing of them is delivered before
+    /// [`LogMember::start`].
     Assigned(Vec<u32>),
     /// These partitions are no longer the member's. Late writes are harmless: the marker refuses them.
     Revoked(Vec<u32>),
@@ -133,8 +141,8 @@ pub trait Log: Debug + Send + Sync {
     /// The number of partitions of a topic; `None` where there is no such topic.
     async fn partitions(&self, topic: &str) -> Result<Option<u32>>;
 
-    /// Creates a topic that keeps everything (no retention, log-append time), or finds that it is there.
-    /// Returns the number of partitions that it really has.
+    /// Creates a topic that keeps everything (no retention, log-append time), or finds that it is there. 0 partitions leave
+    /// their number to the log's own default. Returns the number of partitions that it really has.
     async fn create_topic(&self, topic: &str, partitions: u32) -> Result<u32>;
 
     /// Appends records and returns their positions, in the same order, once they are durable
@@ -187,7 +195,8 @@ pub trait LogMember: Send {
     /// Tells the group how far a partition has come, for monitoring (next-to-read). Does not wait.
     fn commit(&mut self, partition: u32, next: Offset);
 
-    /// Leaves the group at once, so that others take over without waiting for a time-out.
+    /// Leaves the group at once, so that others take over without waiting for a time-out. (A static member of a Kafka group
+    /// keeps its partitions until the time-out, so that it may come back to them: that is what makes it static.)
     async fn leave(self: Box<Self>) -> Result<()>;
 }
 

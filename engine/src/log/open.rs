@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use abovefold_schemas::Timestamp;
 
-use super::{Log, embedded::EmbeddedLog};
+use super::{Log, embedded::EmbeddedLog, kafka::KafkaLog};
 use crate::error::{EngineError, Result};
 
 /// The topic of readers' events where a URL names no other.
@@ -101,7 +101,7 @@ pub struct LogSettings {
     pub kafka: BTreeMap<String, String>,
     /// After how long without a sign of life a group gives a member's partitions to others.
     pub session_timeout: Duration,
-    /// The number of partitions of a topic of the embedded log that is created with 0 partitions asked for.
+    /// The partitions of a topic of the embedded log, where its creator asks for 0.
     pub embedded_partitions: u32,
     /// The greatest size of a record, key, value and headers together.
     pub max_record_bytes: usize,
@@ -151,9 +151,7 @@ impl fmt::Debug for LogSettings {
 pub fn open(url: &str, settings: &LogSettings) -> Result<Arc<dyn Log>> {
     match LogUrl::parse(url)? {
         LogUrl::Embedded { folder } => Ok(Arc::new(EmbeddedLog::open(&folder, settings)?)),
-        LogUrl::Kafka { servers, .. } => {
-            Err(EngineError::ours(format!("open the log at {servers}"), "Kafka is not wired yet"))
-        }
+        LogUrl::Kafka { servers, .. } => Ok(Arc::new(KafkaLog::open(&servers, settings)?)),
     }
 }
 

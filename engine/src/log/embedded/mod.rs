@@ -65,8 +65,7 @@ impl EmbeddedLog {
 
     fn check(&self, topic: &Topic, record: &NewRecord) -> Result<()> {
         let tried = || format!("append to topic {} of {}", topic.name, self.store);
-        let headers: usize = record.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
-        let bytes = record.key.as_ref().map_or(0, |key| key.len()) + record.value.len() + headers;
+        let bytes = record.size();
         if bytes > self.max_record_bytes {
             let reason =
                 format!("a record has {bytes} bytes, the greatest size is {}", self.max_record_bytes);

@@ -1,0 +1,220 @@
+//! Settings of librdkafka's clients, where their messages go, and what their errors mean.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use abovefold_schemas::Offset;
+use rdkafka::{
+    ClientConfig, ClientContext,
+    config::RDKafkaLogLevel,
+    consumer::ConsumerContext,
+    error::{KafkaError, RDKafkaErrorCode},
+};
+
+use super::super::{Bounds, LogSettings};
+use crate::error::{EngineError, Result};
+
+/// Room for what a batch adds to its only record.
+const BATCH_OVERHEAD: usize = 64 << 10;
+
+/// Which brokers, and how.
+pub(super) struct Connection {
+    pub(super) servers: String,
+    pub(super) settings: LogSettings,
+    /// What librdkafka said last was wrong with a connection, which is the reason behind most time-outs.
+    trouble: Mutex<Option<String>>,
+}
+
+impl fmt::Display for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "kafka://{}", self.servers)
+    }
+}
+
+impl Connection {
+    pub(super) fn new(servers: &str, settings: &LogSettings) -> Self {
+        Self { servers: servers.to_owned(), settings: settings.clone(), trouble: Mutex::default() }
+    }
+
+    /// The greatest batch that brokers have to take.
+    pub(super) fn max_message_bytes(&self) -> String {
+        (self.settings.max_record_bytes + BATCH_OVERHEAD).to_string()
+    }
+
+    /// What all clients share, with the properties of one kind of client, and the user's over them.
+    fn config(&self, properties: &[(&str, &str)]) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config
+            .set("bootstrap.servers", &self.servers)
+            .set("client.id", "abovefold")
+            .set("message.max.bytes", self.max_message_bytes())
+            .set("socket.keepalive.enable", "true")
+            .set("reconnect.backoff.max.ms", "2000")
+            .set("log.connection.close", "false")
+            .set_log_level(RDKafkaLogLevel::Info);
+        for (name, value) in properties {
+            config.set(*name, *value);
+        }
+        for (name, value) in &self.settings.kafka {
+            config.set(name, value);
+        }
+        config
+    }
+
+    pub(super) fn producer_config(&self) -> ClientConfig {
+        self.config(&[
+            ("acks", "all"),
+            ("enable.idempotence", "true"),
+            // As Java's producer places keyed records, and as `partition_of` computes.
+            ("partitioner", "murmur2_random"),
+            ("linger.ms", "5"),
+            ("compression.type", "lz4"),
+            ("message.timeout.ms", "30000"),
+            ("queue.buffering.max.kbytes", "262144"),
+        ])
+    }
+
+    pub(super) fn consumer_config(&self, group: &str) -> ClientConfig {
+        let session = self.settings.session_timeout.as_millis();
+        let mut config = self.config(&[
+            ("group.id", group),
+            ("session.timeout.ms", &session.to_string()),
+            ("heartbeat.interval.ms", &(session / 3).max(1).to_string()),
+            ("partition.assignment.strategy", "cooperative-sticky"),
+            ("isolation.level", "read_committed"),
+            ("enable.auto.commit", "false"),
+            ("enable.auto.offset.store", "false"),
+            ("auto.offset.reset", "error"),
+            ("allow.auto.create.topics", "false"),
+            ("max.partition.fetch.bytes", "4194304"),
+            ("queued.max.messages.kbytes", "16384"),
+            ("fetch.queue.backoff.ms", "20"),
+            ("fetch.error.backoff.ms", "100"),
+        ]);
+        // Another group would take the members of this one for its own.
+        config.set("group.id", group);
+        config
+    }
+
+    /// For questions only: no group, no fetching.
+    pub(super) fn admin_config(&self) -> ClientConfig {
+        self.config(&[("isolation.level", "read_committed"), ("allow.auto.create.topics", "false")])
+    }
+
+    /// The error of a client that could not even be made.
+    pub(super) fn refused(&self, error: &KafkaError) -> EngineError {
+        let reason = format!("{error}; check the Kafka properties of the configuration");
+        EngineError::user(format!("prepare a client for {self}"), reason)
+    }
+
+    /// Whose fault an error is, and what to do.
+    pub(super) fn error(&self, tried: &str, error: &KafkaError) -> EngineError {
+        use RDKafkaErrorCode as Code;
+        let tried = format!("{tried} at {self}");
+        let code = error.rdkafka_error_code();
+        let advice = match code {
+            Some(Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition) => {
+                "the topic or partition is not there; create it, or check its name"
+            }
+            Some(
+                Code::TopicAuthorizationFailed
+                | Code::GroupAuthorizationFailed
+                | Code::ClusterAuthorizationFailed,
+            ) => "the user of the configuration may not do this; grant it in Kafka's ACLs",
+            Some(Code::Authentication | Code::SaslAuthenticationFailed | Code::IllegalSASLState) => {
+                "check the user and password of the configuration"
+            }
+            Some(Code::SSL) => "check the certificates of the configuration",
+            Some(Code::MessageSizeTooLarge) => "raise the topic's max.message.bytes",
+            Some(Code::PolicyViolation | Code::InvalidReplicationFactor | Code::InvalidPartitions) => {
+                "the brokers do not allow such a topic; create it by hand"
+            }
+            Some(Code::FencedInstanceId) => "another member has the same member id; give each its own",
+            _ => {
+                let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                let hint = trouble.map(|trouble| format!(" ({trouble})")).unwrap_or_default();
+                let reason = format!("{error}{hint}; is Kafka running, and is this its address?");
+                return EngineError::outside(tried, reason);
+            }
+        };
+        EngineError::user(tried, format!("{error}; {advice}"))
+    }
+
+    /// Keeps what librdkafka says about its connections.
+    pub(super) fn note_trouble(&self, reason: &str) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
+    }
+}
+
+/// Whether trying again within seconds may help.
+pub(super) fn passes(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode as Code;
+    let code = error.rdkafka_error_code();
+    matches!(
+        code,
+        Some(
+            Code::LeaderNotAvailable
+                | Code::NotLeaderForPartition
+                | Code::FencedLeaderEpoch
+                | Code::UnknownLeaderEpoch
+                | Code::OffsetNotAvailable
+                | Code::BrokerTransportFailure
+                | Code::RequestTimedOut
+                | Code::NetworkException
+        )
+    )
+}
+
+/// Refuses an offset that a partition does not hold: what was there is gone, or never was.
+pub(super) fn check_bounds(from: Offset, bounds: Bounds, tried: impl FnOnce() -> String) -> Result<()> {
+    if (bounds.begin..=bounds.end).contains(&from) {
+        return Ok(());
+    }
+    let reason = format!(
+        "the partition holds offsets {} to {}; was the log cut or made anew?",
+        bounds.begin, bounds.end
+    );
+    Err(EngineError::user(tried(), reason))
+}
+
+/// Where a client's messages go.
+pub(super) struct Context {
+    connection: Arc<Connection>,
+}
+
+impl Context {
+    pub(super) fn new(connection: &Arc<Connection>) -> Self {
+        Self { connection: Arc::clone(connection) }
+    }
+}
+
+impl ClientContext for Context {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        forward_log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.connection.note_trouble(reason);
+        tracing::warn!(target: "librdkafka", %error, "{reason}");
+    }
+}
+
+impl ConsumerContext for Context {}
+
+/// Passes a line of librdkafka's log on to ours.
+pub(super) fn forward_log(level: RDKafkaLogLevel, facility: &str, message: &str) {
+    use RDKafkaLogLevel as Level;
+    match level {
+        // Properties that a kind of client does not use are passed to all kinds.
+        _ if facility.contains("CONFWARN") => tracing::debug!(target: "librdkafka", facility, "{message}"),
+        Level::Emerg | Level::Alert | Level::Critical => {
+            tracing::error!(target: "librdkafka", facility, "{message}");
+        }
+        // librdkafka comes back from most of these by itself.
+        Level::Error | Level::Warning => tracing::warn!(target: "librdkafka", facility, "{message}"),
+        Level::Notice | Level::Info => tracing::info!(target: "librdkafka", facility, "{message}"),
+        Level::Debug => tracing::debug!(target: "librdkafka", facility, "{message}"),
+    }
+}

@@ -1,0 +1,477 @@
+//! The thread that polls: it owns a consumer of librdkafka, does what its owner asks, and fills the buffer.
+
+use std::{
+    collections::BTreeMap,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        mpsc::{self, RecvTimeoutError, TryRecvError},
+    },
+    time::{Duration, Instant},
+};
+
+use abovefold_schemas::{Offset, Timestamp};
+use bytes::{Bytes, BytesMut};
+use rdkafka::{
+    ClientContext, Message, TopicPartitionList,
+    config::{FromClientConfigAndContext, RDKafkaLogLevel},
+    consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext},
+    error::{KafkaError, KafkaResult, RDKafkaErrorCode},
+    message::{BorrowedMessage, Headers},
+    topic_partition_list::Offset as Place,
+    types::RDKafkaRespErr,
+};
+use tokio::sync::oneshot;
+
+use super::{
+    super::{Bounds, MemberEvent, Membership, Position, Record},
+    admin::partition_number,
+    buffer::{Buffer, Fill},
+    client::{Connection, check_bounds, forward_log},
+};
+use crate::error::{EngineError, Result};
+
+/// How long one poll waits for a record: the longest that a command waits for the thread.
+const POLL: Duration = Duration::from_millis(10);
+/// So many records are taken between two looks at the commands.
+const BURST: usize = 1_000;
+/// How long a full buffer stops all polling, before its partition alone is paused. A pause costs librdkafka what it has
+/// fetched ahead; polling must not rest for long, since it answers rebalances.
+const PATIENCE: Duration = Duration::from_millis(300);
+/// How long the bounds of a partition are waited for, to say what is wrong with an offset.
+const DIAGNOSIS: Duration = Duration::from_secs(3);
+
+/// The group of readers that are in no group; librdkafka wants a name, and joins nothing.
+const NO_GROUP: &str = "abovefold-reader";
+
+/// What a poller begins with.
+pub(super) enum Origin {
+    /// Membership of a group, which assigns partitions.
+    Group(Membership),
+    /// These partitions, in no group.
+    Positions(Vec<Position>),
+}
+
+/// What a poller is asked to do.
+pub(super) enum Command {
+    Start { partition: u32, from: Offset, generation: u64, done: oneshot::Sender<Result<()>> },
+    Pause { partition: u32, paused: bool },
+    Commit { partition: u32, next: Offset },
+    Leave { done: oneshot::Sender<()> },
+}
+
+/// The owner's end of a polling thread, which ends (and leaves its group) when this is dropped.
+pub(super) struct Poller {
+    pub(super) connection: Arc<Connection>,
+    pub(super) topic: String,
+    pub(super) buffer: Arc<Buffer>,
+    commands: mpsc::Sender<Command>,
+}
+
+impl Poller {
+    pub(super) fn start(connection: Arc<Connection>, topic: &str, origin: Origin) -> Result<Self> {
+        let buffer = Arc::new(Buffer::default());
+        let (commands, waiting) = mpsc::channel();
+        let config = match &origin {
+            Origin::Group(Membership { group, member }) => {
+                let mut config = connection.consumer_config(group);
+                if let Some(member) = member {
+                    config.set("group.instance.id", member);
+                }
+                config
+            }
+            Origin::Positions(_) => connection.consumer_config(NO_GROUP),
+        };
+        let context = PollerContext {
+            connection: Arc::clone(&connection),
+            buffer: Arc::clone(&buffer),
+            owned: Mutex::default(),
+        };
+        let consumer = BaseConsumer::from_config_and_context(&config, context)
+            .map_err(|error| connection.refused(&error))?;
+        let mut polling = Polling {
+            connection: Arc::clone(&connection),
+            topic: topic.to_owned(),
+            buffer: Arc::clone(&buffer),
+            consumer,
+            waiting,
+            full_since: None,
+        };
+        polling.begin(origin)?;
+        std::thread::Builder::new()
+            .name(format!("kafka-{topic}"))
+            .spawn(move || polling.run())
+            .map_err(|error| EngineError::outside("start a thread for Kafka", error))?;
+        Ok(Self { connection, topic: topic.to_owned(), buffer, commands })
+    }
+
+    pub(super) fn tell(&self, command: Command) -> Result<()> {
+        self.commands.send(command).map_err(|_| self.gone())
+    }
+
+    pub(super) fn gone(&self) -> EngineError {
+        let tried = format!("read topic {} at {}", self.topic, self.connection);
+        EngineError::ours(tried, "the polling thread is gone")
+    }
+}
+
+/// A partition that the group gave us, or that we took.
+#[derive(Default)]
+struct Owned {
+    /// What librdkafka was told last: the generation of the start, and the next offset that is expected.
+    started: Option<Started>,
+    /// The owner wants none of it for now.
+    paused: bool,
+    /// librdkafka fetches none of it for now.
+    held: bool,
+}
+
+struct Started {
+    generation: u64,
+    next: u64,
+}
+
+/// Partitions by number. Both the thread and, through it, librdkafka's callbacks change them.
+type OwnedPartitions = BTreeMap<u32, Owned>;
+
+/// What librdkafka calls back while the thread polls.
+struct PollerContext {
+    connection: Arc<Connection>,
+    buffer: Arc<Buffer>,
+    owned: Mutex<OwnedPartitions>,
+}
+
+impl PollerContext {
+    fn owned(&self) -> MutexGuard<'_, OwnedPartitions> {
+        self.owned.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ClientContext for PollerContext {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        forward_log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.connection.note_trouble(reason);
+        tracing::debug!(target: "librdkafka", %error, "{reason}");
+    }
+}
+
+impl ConsumerContext for PollerContext {
+    /// An assignment is taken note of and reported; librdkafka is given no partition before its owner says where to begin. What is
+    /// revoked is taken from librdkafka at once.
+    fn rebalance(&self, consumer: &BaseConsumer<Self>, kind: RDKafkaRespErr, list: &mut TopicPartitionList) {
+        let numbers =
+            list.elements().into_iter().filter_map(|element| u32::try_from(element.partition()).ok());
+        let mut partitions: Vec<u32> = numbers.collect();
+        partitions.sort_unstable();
+        let outcome = if kind == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
+            self.owned().extend(partitions.iter().map(|partition| (*partition, Owned::default())));
+            if !partitions.is_empty() {
+                tracing::info!(?partitions, "assigned");
+                self.buffer.push_event(Ok(MemberEvent::Assigned(partitions)));
+            }
+            // Nothing is added, but librdkafka goes on only after this call.
+            consumer.incremental_assign(&TopicPartitionList::new())
+        } else {
+            let topic = list.elements().first().map(|element| element.topic().to_owned()).unwrap_or_default();
+            let mut fetched = TopicPartitionList::new();
+            for partition in &partitions {
+                let owned = self.owned().remove(partition);
+                if owned.is_some_and(|owned| owned.started.is_some()) {
+                    fetched.add_partition(&topic, partition_number(*partition));
+                }
+            }
+            if !partitions.is_empty() {
+                tracing::info!(?partitions, lost = consumer.assignment_lost(), "revoked");
+                self.buffer.revoke(partitions);
+            }
+            consumer.incremental_unassign(&fetched)
+        };
+        if let Err(error) = outcome {
+            tracing::error!(%error, "librdkafka did not take the rebalance");
+        }
+    }
+
+    fn commit_callback(&self, result: KafkaResult<()>, _offsets: &TopicPartitionList) {
+        if let Err(error) = result {
+            tracing::debug!(%error, "offsets were not committed; they are for monitoring only");
+        }
+    }
+}
+
+/// What the thread owns.
+struct Polling {
+    connection: Arc<Connection>,
+    topic: String,
+    buffer: Arc<Buffer>,
+    consumer: BaseConsumer<PollerContext>,
+    waiting: mpsc::Receiver<Command>,
+    /// Since when a partition that its owner wants is full.
+    full_since: Option<Instant>,
+}
+
+/// Says that no more comes, also when the thread panics.
+struct Closing(Arc<Buffer>);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+impl Polling {
+    fn begin(&mut self, origin: Origin) -> Result<()> {
+        let outcome = match origin {
+            Origin::Group(_) => self.consumer.subscribe(&[&self.topic]),
+            Origin::Positions(positions) => {
+                let mut list = TopicPartitionList::new();
+                let mut owned = self.consumer.context().owned();
+                for Position { partition, offset } in positions {
+                    let generation = self.buffer.restart(partition);
+                    let started = Some(Started { generation, next: offset.0 });
+                    owned.insert(partition, Owned { started, ..Owned::default() });
+                    // Only a number too great for Kafka is refused here.
+                    let _ =
+                        list.add_partition_offset(&self.topic, partition_number(partition), place(offset));
+                }
+                drop(owned);
+                self.consumer.assign(&list)
+            }
+        };
+        outcome.map_err(|error| self.connection.error(&format!("read topic {}", self.topic), &error))
+    }
+
+    fn run(mut self) {
+        let closing = Closing(Arc::clone(&self.buffer));
+        let left = loop {
+            match self.waiting.try_recv() {
+                Ok(Command::Leave { done }) => break Some(done),
+                Ok(command) => {
+                    self.obey(command);
+                    continue;
+                }
+                Err(TryRecvError::Disconnected) => break None,
+                Err(TryRecvError::Empty) => {}
+            }
+            if self.hold_or_release() {
+                // Full: the owner is given a moment, without a poll.
+                match self.waiting.recv_timeout(Duration::from_millis(1)) {
+                    Ok(Command::Leave { done }) => break Some(done),
+                    Ok(command) => self.obey(command),
+                    Err(RecvTimeoutError::Disconnected) => break None,
+                    Err(RecvTimeoutError::Timeout) => {}
+                }
+                continue;
+            }
+            self.poll();
+        };
+        drop(closing);
+        // Closing leaves the group (unless the member is static: then the others wait for its time-out).
+        drop(self.consumer);
+        if let Some(done) = left {
+            let _ = done.send(());
+        }
+    }
+
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Start { partition, from, generation, done } => {
+                let outcome = self.start(partition, from, generation);
+                let tried =
+                    || format!("read topic {}, partition {partition}, from offset {from}", self.topic);
+                let _ = done.send(outcome.map_err(|error| self.connection.error(&tried(), &error)));
+            }
+            Command::Pause { partition, paused } => {
+                if let Some(owned) = self.consumer.context().owned().get_mut(&partition) {
+                    owned.paused = paused;
+                }
+            }
+            Command::Commit { partition, next } => {
+                let list = self.list(partition, Some(next));
+                if let Err(error) = self.consumer.commit(&list, CommitMode::Async) {
+                    tracing::debug!(%error, partition, %next, "an offset was not committed; it is for monitoring only");
+                }
+            }
+            Command::Leave { .. } => {}
+        }
+    }
+
+    fn list(&self, partition: u32, at: Option<Offset>) -> TopicPartitionList {
+        let mut list = TopicPartitionList::new();
+        let number = partition_number(partition);
+        match at {
+            // Only a number too great for Kafka is refused here.
+            Some(at) => drop(list.add_partition_offset(&self.topic, number, place(at))),
+            None => drop(list.add_partition(&self.topic, number)),
+        }
+        list
+    }
+
+    /// Takes the partition from librdkafka, if it has it, and gives it again with an explicit offset. Taking it makes librdkafka drop
+    /// what it fetched, by its own versions; giving it again never asks for a committed offset.
+    fn start(&mut self, partition: u32, from: Offset, generation: u64) -> KafkaResult<()> {
+        let mut owned = self.consumer.context().owned();
+        let Some(place) = owned.get_mut(&partition) else {
+            // It was revoked while its owner decided; the owner is told so next.
+            return Ok(());
+        };
+        let bare = self.list(partition, None);
+        if std::mem::take(&mut place.held) {
+            self.consumer.resume(&bare)?;
+        }
+        if place.started.take().is_some() {
+            self.consumer.incremental_unassign(&bare)?;
+        }
+        self.consumer.incremental_assign(&self.list(partition, Some(from)))?;
+        place.started = Some(Started { generation, next: from.0 });
+        Ok(())
+    }
+
+    /// Pauses in librdkafka what is not wanted, and resumes what is. Returns whether to wait for the owner instead of polling.
+    fn hold_or_release(&mut self) -> bool {
+        let mut owned = self.consumer.context().owned();
+        let patient = self.full_since.is_none_or(|since| since.elapsed() < PATIENCE);
+        let mut full = false;
+        for (partition, place) in owned.iter_mut().filter(|(_, place)| place.started.is_some()) {
+            let fill = self.buffer.fill(*partition);
+            full |= fill == Fill::Full && !place.paused && !place.held;
+            let hold = match fill {
+                _ if place.paused => true,
+                Fill::Full => place.held || !patient,
+                Fill::High => place.held,
+                Fill::Low => false,
+            };
+            if hold == place.held {
+                continue;
+            }
+            let list = self.list(*partition, None);
+            let outcome = if hold { self.consumer.pause(&list) } else { self.consumer.resume(&list) };
+            match outcome {
+                Ok(()) => place.held = hold,
+                Err(error) => tracing::warn!(%error, partition, hold, "librdkafka did not pause or resume"),
+            }
+        }
+        if !full {
+            self.full_since = None;
+            return false;
+        }
+        self.full_since.get_or_insert_with(Instant::now);
+        patient
+    }
+
+    /// Takes what librdkafka has, at most a burst; waits a moment if it has nothing.
+    fn poll(&mut self) {
+        let mut wait = POLL;
+        for _ in 0..BURST {
+            match self.consumer.poll(wait) {
+                Some(Ok(message)) => self.accept(&message),
+                Some(Err(error)) => self.complain(&error),
+                None => break,
+            }
+            wait = Duration::ZERO;
+        }
+    }
+
+    fn accept(&self, message: &BorrowedMessage<'_>) {
+        let (Ok(partition), Ok(offset)) =
+            (u32::try_from(message.partition()), u64::try_from(message.offset()))
+        else {
+            return;
+        };
+        let generation = {
+            let mut owned = self.consumer.context().owned();
+            let Some(started) = owned.get_mut(&partition).and_then(|place| place.started.as_mut()) else {
+                return;
+            };
+            if offset < started.next {
+                return;
+            }
+            started.next = offset + 1;
+            started.generation
+        };
+        self.buffer.push_record(partition, generation, record(message, offset));
+    }
+
+    /// Tells the owner what librdkafka does not mend by itself.
+    fn complain(&self, error: &KafkaError) {
+        use RDKafkaErrorCode as Code;
+        let tried = format!("read topic {}", self.topic);
+        let fatal = matches!(error, KafkaError::MessageConsumptionFatal(_));
+        match error.rdkafka_error_code() {
+            Some(Code::AutoOffsetReset | Code::OffsetOutOfRange) => {
+                self.buffer.push_event(Err(self.out_of_range()));
+            }
+            Some(
+                Code::UnknownTopicOrPartition
+                | Code::UnknownTopic
+                | Code::UnknownPartition
+                | Code::TopicAuthorizationFailed
+                | Code::GroupAuthorizationFailed
+                | Code::FencedInstanceId
+                | Code::InconsistentGroupProtocol
+                | Code::InvalidSessionTimeout,
+            ) => self.buffer.push_event(Err(self.connection.error(&tried, error))),
+            _ if fatal => self.buffer.push_event(Err(self.connection.error(&tried, error))),
+            _ => tracing::warn!(%error, topic = self.topic, "reading goes on when Kafka answers again"),
+        }
+    }
+
+    /// Finds out which partition no longer holds the offset that was asked for.
+    fn out_of_range(&self) -> EngineError {
+        let tried = |partition: u32, next: u64| {
+            format!(
+                "read topic {}, partition {partition}, from offset {next} at {}",
+                self.topic, self.connection
+            )
+        };
+        let owned = self.consumer.context().owned();
+        let started =
+            owned.iter().filter_map(|(partition, place)| Some((*partition, place.started.as_ref()?.next)));
+        for (partition, next) in started {
+            let number = partition_number(partition);
+            let Ok((begin, end)) = self.consumer.fetch_watermarks(&self.topic, number, DIAGNOSIS) else {
+                continue;
+            };
+            let bounds =
+                Bounds { begin: Offset(begin.max(0).unsigned_abs()), end: Offset(end.max(0).unsigned_abs()) };
+            if let Err(error) = check_bounds(Offset(next), bounds, || tried(partition, next)) {
+                return error;
+            }
+        }
+        let reason = "Kafka no longer holds an offset that comes next; was the log cut or made anew?";
+        EngineError::user(format!("read topic {} at {}", self.topic, self.connection), reason)
+    }
+}
+
+/// An offset as librdkafka takes it.
+fn place(offset: Offset) -> Place {
+    Place::Offset(i64::try_from(offset.0).unwrap_or(i64::MAX))
+}
+
+/// Copies a message out of librdkafka's memory, in one piece that its parts share.
+fn record(message: &BorrowedMessage<'_>, offset: u64) -> Record {
+    let key = message.key();
+    let value = message.payload().unwrap_or_default();
+    let mut copied = BytesMut::with_capacity(key.map_or(0, <[u8]>::len) + value.len());
+    copied.extend_from_slice(key.unwrap_or_default());
+    copied.extend_from_slice(value);
+    let mut copied = copied.freeze();
+    let key = key.map(|key| copied.split_to(key.len()));
+    let time = Timestamp(message.timestamp().to_millis().unwrap_or(0));
+    Record { offset: Offset(offset), time, key, value: copied, headers: headers(message) }
+}
+
+fn headers(message: &BorrowedMessage<'_>) -> Vec<(String, Bytes)> {
+    let Some(headers) = message.headers() else { return Vec::new() };
+    let header = |index: usize| {
+        // rdkafka panics at a name that is not UTF-8. Such a header is no reason to stop a partition for good.
+        let read = catch_unwind(AssertUnwindSafe(|| {
+            let header = headers.get(index);
+            (header.key.to_owned(), Bytes::copy_from_slice(header.value.unwrap_or_default()))
+        }));
+        read.unwrap_or_else(|_| (format!("unreadable-{index}"), Bytes::new()))
+    };
+    (0..headers.count()).map(header).collect()
+}

@@ -1,0 +1,59 @@
+//! A real Kafka for one test binary: one node on a free port of 127.0.0.1, in a folder that goes away with it.
+
+use std::{
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use tempfile::TempDir;
+
+/// A running Kafka, stopped when dropped (and soon after this process ends, however it does).
+pub struct KafkaServer {
+    folder: TempDir,
+    pub port: u16,
+}
+
+impl KafkaServer {
+    /// Starts one, or says why it can't be.
+    pub fn start() -> Result<Self, String> {
+        let folder = TempDir::new().map_err(|error| format!("no temporary folder: {error}"))?;
+        let port = free_port()?;
+        let output = Command::new("bash")
+            .arg(script())
+            .arg("start")
+            .arg(folder.path())
+            .arg(port.to_string())
+            .env("ABOVEFOLD_SERVERS_FOR", std::process::id().to_string())
+            .output()
+            .map_err(|error| format!("bash: {error}"))?;
+        if !output.status.success() {
+            return Err(String::from_utf8_lossy(&output.stderr).trim().to_owned());
+        }
+        Ok(Self { folder, port })
+    }
+
+    /// The URL of a log whose main topic is `topic`.
+    pub fn url(&self, topic: &str) -> String {
+        format!("kafka://127.0.0.1:{}/{topic}", self.port)
+    }
+}
+
+impl Drop for KafkaServer {
+    fn drop(&mut self) {
+        let stopped = Command::new("bash").arg(script()).arg("stop").arg(self.folder.path()).output();
+        if let Err(error) = stopped {
+            println!("Kafka in {} was not stopped: {error}", self.folder.path().display());
+        }
+    }
+}
+
+/// A port that nothing listens on at this moment.
+pub fn free_port() -> Result<u16, String> {
+    let listener = TcpListener::bind("127.0.0.1:0").map_err(|error| format!("no free port: {error}"))?;
+    Ok(listener.local_addr().map_err(|error| error.to_string())?.port())
+}
+
+fn script() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/servers/kafka.sh")
+}

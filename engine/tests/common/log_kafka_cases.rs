@@ -1,0 +1,226 @@
+//! What only Kafka can be asked: shared groups, lost members, foreign producers, a log that is cut.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::Write as _,
+    process::{Command, Stdio},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use abovefold_engine::{
+    Fault,
+    log::{self, Log, LogMember, LogSettings, MemberEvent, Membership, NewRecord, Position, partition_of},
+};
+use abovefold_schemas::Offset;
+use bytes::Bytes;
+use rdkafka::{
+    ClientConfig, Offset as Place, TopicPartitionList,
+    admin::{AdminClient, AdminOptions},
+    client::DefaultClientContext,
+};
+
+use super::log_cases::{assigned, in_time, membership, next_run, numbered, read_all, run, stays_silent};
+
+pub async fn all(url: &str, port: u16) {
+    let open = || log::open(url, &LogSettings::default()).unwrap();
+    run("kafka", "two members share the partitions", two_members_share(open())).await;
+    run("kafka", "a static member comes back without a rebalance", a_static_member_comes_back(open())).await;
+    run("kafka", "a member that dies is replaced after its time-out", a_dead_member_is_replaced(open()))
+        .await;
+    run("kafka", "keys go where kcat puts them", keys_go_where_kcat_puts_them(open(), port)).await;
+    run("kafka", "a log that is cut while it is read is refused", a_cut_log_is_refused(open(), port)).await;
+    run("kafka", "reading is fast", reading_is_fast(open())).await;
+}
+
+/// Serves a member until the condition holds: starts what it is given at 0, and forgets what it loses.
+async fn serve(member: &mut dyn LogMember, held: &mut BTreeSet<u32>, until: impl Fn(&BTreeSet<u32>) -> bool) {
+    while !until(held) {
+        match in_time(member.next()).await.unwrap() {
+            MemberEvent::Assigned(partitions) => {
+                for partition in partitions {
+                    assert!(held.insert(partition));
+                    member.start(partition, Offset(0)).await.unwrap();
+                }
+            }
+            MemberEvent::Revoked(partitions) => partitions.iter().for_each(|partition| {
+                held.remove(partition);
+            }),
+            MemberEvent::Records(run) => {
+                assert!(held.contains(&run.partition), "records of what it does not hold")
+            }
+        }
+    }
+}
+
+async fn two_members_share(log: Arc<dyn Log>) {
+    log.create_topic("share", 6).await.unwrap();
+    for partition in 0..6 {
+        log.append("share", numbered(partition, 0..50)).await.unwrap();
+    }
+    let (mut ours, mut theirs) = (BTreeSet::new(), BTreeSet::new());
+    let mut first = log.join("share", membership("share")).await.unwrap();
+    serve(&mut *first, &mut ours, |held| held.len() == 6).await;
+    let begun = Instant::now();
+    let mut second = log.join("share", membership("share")).await.unwrap();
+    futures::join!(
+        serve(&mut *first, &mut ours, |held| held.len() == 3),
+        serve(&mut *second, &mut theirs, |held| held.len() == 3)
+    );
+    println!("  shared after {:?}: {ours:?} and {theirs:?}", begun.elapsed());
+    assert!(ours.is_disjoint(&theirs));
+    // Each reads its own, from where it says.
+    for (member, held) in [(&mut first, &ours), (&mut second, &theirs)] {
+        let mut counts = BTreeMap::new();
+        for partition in held {
+            member.start(*partition, Offset(30)).await.unwrap();
+        }
+        while counts.values().sum::<usize>() < 60 {
+            let run = next_run(&mut **member).await;
+            assert_eq!(run.records[0].offset.0, 30 + *counts.get(&run.partition).unwrap_or(&0) as u64);
+            *counts.entry(run.partition).or_default() += run.records.len();
+        }
+        assert!(counts.keys().eq(held));
+        assert!(stays_silent(member.next()).await);
+    }
+    let begun = Instant::now();
+    second.leave().await.unwrap();
+    serve(&mut *first, &mut ours, |held| held.len() == 6).await;
+    println!("  taken over after {:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(6), "it waited for a time-out");
+    first.leave().await.unwrap();
+}
+
+async fn a_static_member_comes_back(log: Arc<dyn Log>) {
+    log.create_topic("static", 4).await.unwrap();
+    let named = |name: &str| Membership { group: "static".into(), member: Some(name.into()) };
+    let (mut ours, mut theirs) = (BTreeSet::new(), BTreeSet::new());
+    let mut first = log.join("static", named("a")).await.unwrap();
+    serve(&mut *first, &mut ours, |held| held.len() == 4).await;
+    let mut second = log.join("static", named("b")).await.unwrap();
+    futures::join!(
+        serve(&mut *first, &mut ours, |held| held.len() == 2),
+        serve(&mut *second, &mut theirs, |held| held.len() == 2)
+    );
+    let before = theirs.clone();
+    second.leave().await.unwrap();
+    let mut second = log.join("static", named("b")).await.unwrap();
+    let mut back = assigned(&mut *second).await;
+    back.sort_unstable();
+    assert!(back.iter().eq(&before), "{back:?} instead of {before:?}");
+    assert!(stays_silent(first.next()).await, "the other member did not notice");
+    // The same id twice: the elder is told so.
+    let mut third = log.join("static", named("b")).await.unwrap();
+    assigned(&mut *third).await;
+    let fenced = loop {
+        match in_time(second.next()).await {
+            Ok(MemberEvent::Revoked(_)) => {}
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => break error,
+        }
+    };
+    println!("  refused: {fenced}");
+    assert_eq!(fenced.fault, Fault::User);
+    first.leave().await.unwrap();
+    third.leave().await.unwrap();
+}
+
+async fn a_dead_member_is_replaced(log: Arc<dyn Log>) {
+    log.create_topic("dead", 2).await.unwrap();
+    let named = |name: &str| Membership { group: "dead".into(), member: Some(name.into()) };
+    let mut first = log.join("dead", named("a")).await.unwrap();
+    assert_eq!(assigned(&mut *first).await, [0, 1]);
+    // A static member that goes says nothing, like one that dies.
+    drop(first);
+    let begun = Instant::now();
+    let mut second = log.join("dead", named("b")).await.unwrap();
+    let mut held = BTreeSet::new();
+    serve(&mut *second, &mut held, |held| held.len() == 2).await;
+    println!("  replaced after {:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(15));
+    second.leave().await.unwrap();
+}
+
+async fn keys_go_where_kcat_puts_them(log: Arc<dyn Log>, port: u16) {
+    log.create_topic("kcat", 7).await.unwrap();
+    let kcat = Command::new("kcat")
+        .args(["-P", "-b", &format!("127.0.0.1:{port}"), "-t", "kcat", "-K", ":"])
+        .args(["-X", "topic.partitioner=murmur2_random"])
+        .stdin(Stdio::piped())
+        .spawn();
+    let mut kcat = match kcat {
+        Ok(kcat) => kcat,
+        Err(error) => {
+            println!("SKIP keys_go_where_kcat_puts_them: kcat: {error}; apt-get install kcat");
+            return;
+        }
+    };
+    let keys: Vec<_> = (0..500).map(|at| format!("reader-{}", at * 7_919)).collect();
+    let lines: String = keys.iter().map(|key| format!("{key}:by kcat\n")).collect();
+    kcat.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
+    assert!(kcat.wait().unwrap().success());
+    log.append("kcat", keys.iter().map(|key| NewRecord::keyed(key.clone(), "by us")).collect())
+        .await
+        .unwrap();
+    let mut counts = BTreeMap::new();
+    for (partition, records) in read_all(&*log, "kcat").await {
+        for record in records {
+            assert_eq!(partition_of(record.key.as_deref().unwrap(), 7), partition, "{:?}", record.key);
+            *counts.entry(record.value).or_insert(0) += 1;
+        }
+    }
+    assert_eq!(counts, BTreeMap::from([(Bytes::from("by kcat"), 500), (Bytes::from("by us"), 500)]));
+}
+
+async fn a_cut_log_is_refused(log: Arc<dyn Log>, port: u16) {
+    const COUNT: usize = 80;
+    log.create_topic("cut", 1).await.unwrap();
+    for _ in 0..COUNT {
+        let value: Vec<u8> =
+            (0..1_u32 << 20).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+        log.append("cut", vec![NewRecord::keyed("k", value)]).await.unwrap();
+    }
+    let mut reader = log.read("cut", vec![Position { partition: 0, offset: Offset(0) }]).await.unwrap();
+    let mut place = in_time(reader.next()).await.unwrap().next().0;
+    let admin: AdminClient<DefaultClientContext> =
+        ClientConfig::new().set("bootstrap.servers", format!("127.0.0.1:{port}")).create().unwrap();
+    let mut cut = TopicPartitionList::new();
+    cut.add_partition_offset("cut", 0, Place::Offset(COUNT as i64 - 1)).unwrap();
+    admin.delete_records(&cut, &AdminOptions::new()).await.unwrap();
+    let error = loop {
+        match in_time(reader.next()).await {
+            Ok(run) => {
+                assert_eq!(run.records[0].offset.0, place, "nothing is skipped");
+                place = run.next().0;
+            }
+            Err(error) => break error,
+        }
+    };
+    println!("  refused after {place} records: {error}");
+    assert_eq!(error.fault, Fault::User);
+    assert!(error.to_string().contains("holds offsets 79 to 80"), "{error}");
+    assert!(place < COUNT as u64 - 1);
+    // And a member is refused at its start.
+    let mut member = log.join("cut", membership("cut")).await.unwrap();
+    assigned(&mut *member).await;
+    assert_eq!(member.start(0, Offset(5)).await.unwrap_err().fault, Fault::User);
+    member.leave().await.unwrap();
+}
+
+async fn reading_is_fast(log: Arc<dyn Log>) {
+    const COUNT: usize = 200_000;
+    log.create_topic("fast", 4).await.unwrap();
+    let value = Bytes::from(vec![b'x'; 300]);
+    let begun = Instant::now();
+    for at in 0..COUNT / 5_000 {
+        let record =
+            |number: usize| NewRecord::keyed(format!("reader-{}", at * 5_000 + number), value.clone());
+        log.append("fast", (0..5_000).map(record).collect()).await.unwrap();
+    }
+    let written = begun.elapsed();
+    let begun = Instant::now();
+    let all = read_all(&*log, "fast").await;
+    assert_eq!(all.values().map(Vec::len).sum::<usize>(), COUNT);
+    let rate = |time: Duration| COUNT as f64 / time.as_secs_f64() / 1_000.0;
+    println!("  {:.0} k records/s written, {:.0} k read", rate(written), rate(begun.elapsed()));
+}
