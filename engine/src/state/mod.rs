@@ -4,6 +4,12 @@
 //! of the embedded store. Two makes: [`embedded`] (redb, one process) and [`redis`]. One conformance suite
 //! (`engine/tests/state_conformance.rs`) runs against both.
 
+pub mod embedded;
+mod local;
+pub mod memory;
+mod open;
+pub mod redis;
+
 use std::{fmt, time::Duration};
 
 use abovefold_schemas::{Marker, Offset};
@@ -11,7 +17,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 
+pub use self::redis::RedisStore;
 use crate::error::Result;
+pub use embedded::EmbeddedStore;
+pub use memory::MemoryStore;
+pub use open::{StateSettings, check_namespace, masked, open};
 
 /// One partition of a namespace: the unit of order, ownership, atomicity and placement.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -59,6 +69,13 @@ pub struct EpochWrite {
     pub puts: Vec<Put>,
     /// Keys whose derived value (see [`StateStore::put_derived`]) is dropped.
     pub invalidated: Vec<Bytes>,
+}
+
+impl EpochWrite {
+    /// The version under which [`StateStore::changed_since`] reports a put: its value's own, or the epoch's end where it is a removal.
+    pub fn changed_at(&self, put: &Put) -> Offset {
+        put.value.as_ref().map_or(self.target.next, |value| value.version)
+    }
 }
 
 /// What became of an epoch.
@@ -122,7 +139,14 @@ pub trait StateStore: fmt::Debug + Send + Sync {
 
     /// Keeps a value derived from the value of `key` (such as cached candidates) for `time_to_live`, if the version of that
     /// value is still `version` (offset 0: if there is still no value). Returns whether it was kept. Atomic.
-    async fn put_derived(&self, tag: &Tag, key: &Bytes, version: Offset, derived: Bytes, time_to_live: Duration) -> Result<bool>;
+    async fn put_derived(
+        &self,
+        tag: &Tag,
+        key: &Bytes,
+        version: Offset,
+        derived: Bytes,
+        time_to_live: Duration,
+    ) -> Result<bool>;
 
     /// The tags of a namespace that have a marker.
     async fn partitions(&self, namespace: &str) -> Result<Vec<u32>>;

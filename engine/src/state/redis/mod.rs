@@ -1,0 +1,279 @@
+//! The store in Redis 7, single or Cluster.
+//!
+//! An epoch is one call of one script on one primary: whole or refused. Its keys are all named, so that a Cluster can place it; it has
+//! no flags, so that a server without memory refuses it before the first write. Calls are repeated after a time-out or a lost
+//! connection, which is harmless: an epoch that was written is found at its target. Only derived values and wishes have a time to
+//! live, so a server that may evict other keys is refused ([`StateStore::check`]). Nothing is read from replicas.
+
+mod check;
+mod keys;
+mod listener;
+mod scan;
+mod wire;
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use abovefold_schemas::{Marker, Offset};
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::{StreamExt, stream::BoxStream};
+use redis::Value as Reply;
+
+use super::{
+    Changes, EpochWrite, Snapshot, StateSettings, StateStore, Tag, Value, WriteOutcome,
+    local::{Signals, lock},
+    open::{check_namespace, masked},
+};
+use crate::error::{EngineError, Result};
+use listener::Listener;
+use wire::Wire;
+
+/// How often a waiter looks although nobody woke it: what is published while a connection is down is lost.
+const POLL: Duration = Duration::from_millis(250);
+/// How long a wish lies for those who were not listening when it was said.
+const WISH_LIVES: Duration = Duration::from_secs(5);
+/// How many values are read in one call when many are.
+const READ_CHUNK: usize = 5_000;
+
+/// The make of [`StateStore`] in Redis.
+#[derive(Debug)]
+pub struct RedisStore {
+    wire: Wire,
+    signals: Arc<Signals>,
+    listener: Listener,
+}
+
+impl RedisStore {
+    /// Connects to what a URL names (see [`super::open`]); [`StateStore::check`] then says whether it will do.
+    pub async fn connect(url: &str, settings: &StateSettings) -> Result<Self> {
+        let wire = Wire::connect(url, settings).await?;
+        let signals = Arc::<Signals>::default();
+        let listener = Listener::start(wire.clone(), Arc::clone(&signals));
+        Ok(Self { wire, signals, listener })
+    }
+
+    /// The names of mirrored values that changed after a version, and the marker at that moment.
+    async fn changed_names(&self, tag: &Tag, since: Offset) -> Result<(Option<Marker>, Vec<Bytes>)> {
+        let tried = format!("read what changed in {tag}");
+        let named = [keys::marker(tag).into_bytes(), keys::mirrored(tag).into_bytes()];
+        let reply =
+            self.wire.run(&tried, &wire::CHANGED_SINCE, &named, &[since.0.to_string().into()]).await?;
+        let mut parts = array(&self.wire, &tried, reply)?.into_iter();
+        let (Some(marker), Some(names)) = (parts.next(), parts.next()) else {
+            return Err(self.wire.strange(&tried, &Reply::Nil));
+        };
+        let names = array(&self.wire, &tried, names)?.into_iter();
+        let names = names.filter_map(|name| bytes(name).map(Bytes::from)).collect();
+        Ok((self.marker_in(&tried, marker)?, names))
+    }
+
+    fn marker_in(&self, tried: &str, reply: Reply) -> Result<Option<Marker>> {
+        let Some(found) = bytes(reply) else { return Ok(None) };
+        Marker::from_bytes(&found).map(Some).ok_or_else(|| self.not_ours(tried))
+    }
+
+    /// The server holds something under our keys that this program did not write.
+    fn not_ours(&self, tried: &str) -> EngineError {
+        let reason = "what is there was not written by this program: name another database or namespace";
+        EngineError::user(format!("{tried} at {}", self.wire.shown()), reason)
+    }
+}
+
+#[async_trait]
+impl StateStore for RedisStore {
+    async fn read(&self, tag: &Tag, names: &[Bytes], derived: &[Bytes]) -> Result<Snapshot> {
+        check_namespace(&tag.namespace)?;
+        let tried = format!("read {tag}");
+        // One MGET is one command, hence one view: all its keys are in one slot.
+        let mut command = redis::cmd("MGET");
+        command.arg(keys::marker(tag));
+        for name in names {
+            command.arg(keys::value(tag, name));
+        }
+        for name in derived {
+            command.arg(keys::derived(tag, name));
+        }
+        let found = array(&self.wire, &tried, self.wire.call(&tried, &command).await?)?;
+        if found.len() != 1 + names.len() + derived.len() {
+            return Err(self.wire.strange(&tried, &Reply::Array(found)));
+        }
+        let mut found = found.into_iter();
+        let marker = self.marker_in(&tried, found.next().unwrap_or_default())?;
+        let rows = found.by_ref().take(names.len()).map(bytes);
+        let parse = |row| keys::parse_row(row).ok_or_else(|| self.not_ours(&tried));
+        let values = rows.map(|row| row.map(parse).transpose()).collect::<Result<_>>()?;
+        Ok(Snapshot { marker, values, derived: found.map(|item| bytes(item).map(Bytes::from)).collect() })
+    }
+
+    async fn initialise(&self, tag: &Tag, marker: Marker) -> Result<Marker> {
+        check_namespace(&tag.namespace)?;
+        let tried = format!("set the first marker of {tag}");
+        // The list of partitions lies in another slot; written first, it may name one without a marker, never lack one with.
+        let registry = keys::partitions(&tag.namespace);
+        self.wire.call(&tried, redis::cmd("SADD").arg(registry).arg(tag.partition)).await?;
+        let mut command = redis::cmd("SET");
+        command.arg(keys::marker(tag)).arg(&marker.to_bytes()[..]).arg("NX").arg("GET");
+        let before = self.wire.call(&tried, &command).await?;
+        Ok(self.marker_in(&tried, before)?.unwrap_or(marker))
+    }
+
+    async fn write_epoch(&self, tag: &Tag, epoch: &EpochWrite) -> Result<WriteOutcome> {
+        check_namespace(&tag.namespace)?;
+        let tried = format!("write an epoch of {tag}");
+        let (named, arguments) = epoch_call(tag, epoch);
+        match self.wire.run(&tried, &wire::WRITE_EPOCH, &named, &arguments).await? {
+            Reply::Int(1) => Ok(WriteOutcome::Applied),
+            Reply::BulkString(found) if found.is_empty() => Ok(WriteOutcome::Conflict(None)),
+            found @ Reply::BulkString(_) => Ok(WriteOutcome::Conflict(self.marker_in(&tried, found)?)),
+            other => Err(self.wire.strange(&tried, &other)),
+        }
+    }
+
+    async fn wait_for(&self, tag: &Tag, next: Offset) -> Result<Marker> {
+        check_namespace(&tag.namespace)?;
+        self.listener.subscribe(&tag.namespace).await;
+        let read = || async { Ok(self.read(tag, &[], &[]).await?.marker) };
+        self.signals.wait(tag, next, POLL, read).await
+    }
+
+    async fn hurry(&self, tag: &Tag, next: Offset) -> Result<()> {
+        check_namespace(&tag.namespace)?;
+        let arguments = [next.0.to_string().into(), WISH_LIVES.as_millis().to_string().into()];
+        let named = [keys::hurry(tag).into_bytes()];
+        self.wire.run(&format!("hurry {tag}"), &wire::HURRY, &named, &arguments).await.map(drop)
+    }
+
+    async fn hurries(&self, namespace: &str) -> Result<BoxStream<'static, (u32, Offset)>> {
+        check_namespace(namespace)?;
+        let from_now = self.signals.wishes(namespace);
+        self.listener.subscribe(namespace).await;
+        let before = wishes(&self.wire, namespace).await?;
+        Ok(futures::stream::iter(before).chain(from_now).boxed())
+    }
+
+    async fn changed_since(&self, tag: &Tag, since: Offset) -> Result<Changes> {
+        check_namespace(&tag.namespace)?;
+        let mut values = BTreeMap::new();
+        let (mut marker, mut names) = self.changed_names(tag, since).await?;
+        // Values are read in calls of their own, since a script may not read keys that it was not given. They belong to one moment if
+        // the marker has not moved meanwhile; else what changed in between is read again, which is less each time.
+        loop {
+            for chunk in names.chunks(READ_CHUNK) {
+                let read = self.read(tag, chunk, &[]).await?;
+                values.extend(chunk.iter().cloned().zip(read.values));
+            }
+            let (now, changed) = self.changed_names(tag, marker.map_or(since, |marker| marker.next)).await?;
+            if now == marker {
+                return Ok(Changes { marker, values: values.into_iter().collect() });
+            }
+            (marker, names) = (now, changed);
+        }
+    }
+
+    fn scan(&self, tag: &Tag) -> BoxStream<'static, Result<(Bytes, Value)>> {
+        scan::scan(self.wire.clone(), tag.clone())
+    }
+
+    async fn put_derived(
+        &self,
+        tag: &Tag,
+        name: &Bytes,
+        version: Offset,
+        derived: Bytes,
+        time_to_live: Duration,
+    ) -> Result<bool> {
+        check_namespace(&tag.namespace)?;
+        let tried = format!("keep a derived value in {tag}");
+        let expected = if version == Offset(0) { Vec::new() } else { version.0.to_be_bytes().to_vec() };
+        let milliseconds = time_to_live.as_millis().max(1).to_string();
+        let arguments = [expected, derived.to_vec(), milliseconds.into_bytes()];
+        let named = [keys::value(tag, name), keys::derived(tag, name)];
+        Ok(self.wire.run(&tried, &wire::PUT_DERIVED, &named, &arguments).await? == Reply::Int(1))
+    }
+
+    async fn partitions(&self, namespace: &str) -> Result<Vec<u32>> {
+        check_namespace(namespace)?;
+        let mut found = Vec::new();
+        for partition in registered(&self.wire, namespace).await? {
+            let tag = Tag { namespace: namespace.to_owned(), partition };
+            if self.read(&tag, &[], &[]).await?.marker.is_some() {
+                found.push(partition);
+            }
+        }
+        Ok(found)
+    }
+
+    async fn drop_namespace(&self, namespace: &str) -> Result<()> {
+        check_namespace(namespace)?;
+        for partition in registered(&self.wire, namespace).await? {
+            scan::drop_partition(&self.wire, &Tag { namespace: namespace.to_owned(), partition }).await?;
+        }
+        let tried = format!("drop the namespace {namespace}");
+        self.wire.call(&tried, redis::cmd("DEL").arg(keys::partitions(namespace))).await.map(drop)
+    }
+
+    async fn check(&self) -> Result<String> {
+        check::check(&self.wire).await
+    }
+}
+
+/// Keys and arguments of the script that writes an epoch (its text says in which order).
+fn epoch_call(tag: &Tag, epoch: &EpochWrite) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
+    let mut named: Vec<Vec<u8>> =
+        vec![keys::marker(tag).into(), keys::mirrored(tag).into(), keys::index(tag).into()];
+    let set = || epoch.puts.iter().filter_map(|put| Some((put, put.value.as_ref()?)));
+    let removed = || epoch.puts.iter().filter(|put| put.value.is_none());
+    named.extend(set().map(|(put, _)| keys::value(tag, &put.key)));
+    named.extend(removed().map(|put| keys::value(tag, &put.key)));
+    named.extend(epoch.invalidated.iter().map(|name| keys::derived(tag, name)));
+
+    let mut arguments = vec![epoch.expected.to_bytes().to_vec(), epoch.target.to_bytes().to_vec()];
+    arguments.push(set().count().to_string().into());
+    arguments.push(removed().count().to_string().into());
+    arguments.extend(set().map(|(_, value)| keys::row(value)));
+    arguments.extend(removed().map(|put| put.key.to_vec()));
+    for put in epoch.puts.iter().filter(|put| put.mirrored) {
+        arguments.push(epoch.changed_at(put).0.to_string().into());
+        arguments.push(put.key.to_vec());
+    }
+    (named, arguments)
+}
+
+/// The partitions that the list names, in order.
+async fn registered(wire: &Wire, namespace: &str) -> Result<Vec<u32>> {
+    let tried = format!("list the partitions of {namespace}");
+    let reply = wire.call(&tried, redis::cmd("SMEMBERS").arg(keys::partitions(namespace))).await?;
+    let numbers = array(wire, &tried, reply)?.into_iter().filter_map(bytes);
+    let mut numbers: Vec<u32> =
+        numbers.filter_map(|number| std::str::from_utf8(&number).ok()?.parse().ok()).collect();
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
+/// The wishes that lie in a namespace.
+async fn wishes(wire: &Wire, namespace: &str) -> Result<Vec<(u32, Offset)>> {
+    let mut found = Vec::new();
+    for partition in registered(wire, namespace).await? {
+        let tag = Tag { namespace: namespace.to_owned(), partition };
+        let reply = wire.call("read wishes", redis::cmd("GET").arg(keys::hurry(&tag))).await?;
+        let next = bytes(reply).and_then(|bytes| std::str::from_utf8(&bytes).ok()?.parse().ok());
+        found.extend(next.map(|next| (partition, Offset(next))));
+    }
+    Ok(found)
+}
+
+fn array(wire: &Wire, tried: &str, reply: Reply) -> Result<Vec<Reply>> {
+    match reply {
+        Reply::Array(items) | Reply::Set(items) => Ok(items),
+        Reply::Nil => Ok(Vec::new()),
+        other => Err(wire.strange(tried, &other)),
+    }
+}
+
+fn bytes(reply: Reply) -> Option<Vec<u8>> {
+    match reply {
+        Reply::BulkString(bytes) => Some(bytes),
+        Reply::SimpleString(text) => Some(text.into_bytes()),
+        _ => None,
+    }
+}

@@ -1,0 +1,209 @@
+//! What only a Redis can do to a store: restart, forget scripts, evict, refuse a password, run out of memory.
+
+use std::{sync::Arc, time::Duration};
+
+use abovefold_engine::{
+    Fault,
+    state::{EpochWrite, StateSettings, StateStore, Tag, WriteOutcome, open},
+};
+use abovefold_schemas::Offset;
+use futures::StreamExt;
+
+use super::{
+    cases::{epoch, marker, name, put, tag, value},
+    redis_servers::{self, RedisCluster, RedisServer},
+    skip,
+};
+
+const LONG: Duration = Duration::from_secs(60);
+
+macro_rules! server_or_skip {
+    ($test:literal $(, $argument:expr)*) => {
+        match redis_servers::binary() {
+            Ok(_) => RedisServer::start(&[$($argument),*]),
+            Err(_) => return skip(concat!("redis_only::", $test)),
+        }
+    };
+}
+
+async fn open_at(url: &str) -> Arc<dyn StateStore> {
+    open(url, &StateSettings::default()).await.unwrap()
+}
+
+async fn begin(store: &Arc<dyn StateStore>) -> Tag {
+    let tag = tag("main", 1);
+    store.initialise(&tag, marker(0)).await.unwrap();
+    tag
+}
+
+fn write(from: u64, text: &str) -> EpochWrite {
+    epoch(from, from + 1, vec![put("a", Some(value(from + 1, text)), true)])
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restart_keeps_what_was_written_and_clients_come_back() {
+    let mut server = server_or_skip!("a_restart_keeps_what_was_written_and_clients_come_back");
+    let store = open_at(&server.url()).await;
+    let tag = begin(&store).await;
+    assert_eq!(store.write_epoch(&tag, &write(0, "before")).await.unwrap(), WriteOutcome::Applied);
+    let mut wishes = store.hurries("main").await.unwrap();
+    let waiter = {
+        let (store, tag) = (Arc::clone(&store), tag.clone());
+        tokio::spawn(async move { store.wait_for(&tag, Offset(2)).await })
+    };
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    server.kill();
+    let while_down = store.read(&tag, &[], &[]).await.unwrap_err();
+    assert_eq!((while_down.fault, while_down.retry), (Fault::Outside, true));
+    server.start_again();
+
+    // The server has forgotten the scripts, the client its connection; neither shows.
+    let end = std::time::Instant::now() + Duration::from_secs(20);
+    let outcome = loop {
+        match store.write_epoch(&tag, &write(1, "after")).await {
+            Ok(outcome) => break outcome,
+            Err(error) => assert!(error.retry && std::time::Instant::now() < end, "{error}"),
+        }
+    };
+    assert_eq!(outcome, WriteOutcome::Applied);
+    let woken = tokio::time::timeout(Duration::from_secs(10), waiter).await.expect("woken").unwrap();
+    assert_eq!(woken.unwrap(), marker(2));
+    store.hurry(&tag, Offset(9)).await.unwrap();
+    let wish = tokio::time::timeout(Duration::from_secs(10), wishes.next()).await.expect("it listens again");
+    assert_eq!(wish, Some((1, Offset(9))));
+}
+
+#[tokio::test]
+async fn forgotten_scripts_are_sent_again() {
+    let server = server_or_skip!("forgotten_scripts_are_sent_again");
+    let store = open_at(&server.url()).await;
+    let tag = begin(&store).await;
+    for next in 0..3 {
+        assert_eq!(store.write_epoch(&tag, &write(next, "x")).await.unwrap(), WriteOutcome::Applied);
+        assert!(store.put_derived(&tag, &name("a"), Offset(next + 1), name("d"), LONG).await.unwrap());
+        assert_eq!(store.changed_since(&tag, Offset(0)).await.unwrap().values.len(), 1);
+        assert!(server.command("SCRIPT FLUSH").starts_with("+OK"));
+    }
+}
+
+#[tokio::test]
+async fn a_wish_from_before_the_worker_came_arrives() {
+    let server = server_or_skip!("a_wish_from_before_the_worker_came_arrives");
+    let store = open_at(&server.url()).await;
+    let tag = begin(&store).await;
+    store.hurry(&tag, Offset(5)).await.unwrap();
+    let worker = open_at(&server.url()).await;
+    let mut wishes = worker.hurries("main").await.unwrap();
+    let wish = tokio::time::timeout(Duration::from_secs(5), wishes.next()).await.expect("it arrives");
+    assert_eq!(wish, Some((1, Offset(5))));
+}
+
+#[tokio::test]
+async fn a_server_that_may_evict_is_refused() {
+    let server = server_or_skip!(
+        "a_server_that_may_evict_is_refused",
+        "--maxmemory",
+        "100mb",
+        "--maxmemory-policy",
+        "allkeys-lru"
+    );
+    let error = open(&server.url(), &StateSettings::default()).await.unwrap_err();
+    assert_eq!(error.fault, Fault::User);
+    assert!(error.to_string().contains("noeviction"), "{error}");
+    server.command("CONFIG SET maxmemory-policy noeviction");
+    assert!(open_at(&server.url()).await.check().await.unwrap().contains("noeviction"));
+}
+
+#[tokio::test]
+async fn without_memory_an_epoch_is_refused_before_its_first_write() {
+    let server = server_or_skip!("without_memory_an_epoch_is_refused_before_its_first_write");
+    let store = open_at(&server.url()).await;
+    let tag = begin(&store).await;
+    assert_eq!(store.write_epoch(&tag, &write(0, "before")).await.unwrap(), WriteOutcome::Applied);
+    server.command("CONFIG SET maxmemory 1mb");
+    let error = store.write_epoch(&tag, &write(1, "after")).await.unwrap_err();
+    assert_eq!((error.fault, error.retry), (Fault::Outside, true));
+    assert!(error.to_string().contains("out of memory"), "{error}");
+    let read = store.read(&tag, &[name("a")], &[]).await.unwrap();
+    assert_eq!((read.marker, read.values), (Some(marker(1)), vec![Some(value(1, "before"))]));
+    server.command("CONFIG SET maxmemory 0");
+    assert_eq!(store.write_epoch(&tag, &write(1, "after")).await.unwrap(), WriteOutcome::Applied);
+}
+
+#[tokio::test]
+async fn a_password_is_used_and_never_shown() {
+    let server = server_or_skip!("a_password_is_used_and_never_shown", "--requirepass", "s3cret-word");
+    let url = |password: &str| format!("redis://:{password}@127.0.0.1:{}/0", server.port);
+    let store = open_at(&url("s3cret-word")).await;
+    assert!(!format!("{store:?}").contains("s3cret-word"));
+    begin(&store).await;
+    let error = open(&url("wrong-word"), &StateSettings::default()).await.unwrap_err();
+    assert_eq!(error.fault, Fault::User, "{error}");
+    assert!(
+        !error.to_string().contains("wrong-word") && !format!("{error:?}").contains("wrong-word"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_is_away_is_named_in_one_line() {
+    let url = format!("redis://me:s3cret@127.0.0.1:{}/0", redis_servers::free_port());
+    for url in [url.clone(), url.replace("redis://", "redis+cluster://")] {
+        let error = open(&url, &StateSettings::default()).await.unwrap_err();
+        assert_eq!((error.fault, error.retry), (Fault::Outside, true), "{error}");
+        let text = error.to_string();
+        assert!(text.contains("127.0.0.1") && !text.contains('\n') && !text.contains("s3cret"), "{text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cluster_moves_a_partition_and_nothing_is_lost() {
+    if redis_servers::binary().is_err() {
+        return skip("redis_only::a_cluster_moves_a_partition_and_nothing_is_lost");
+    }
+    let cluster = RedisCluster::start();
+    let store = open_at(&cluster.url()).await;
+    let tag = begin(&store).await;
+    assert_eq!(store.write_epoch(&tag, &write(0, "before")).await.unwrap(), WriteOutcome::Applied);
+    let key = "{main:1}:marker";
+    let slot = number(&cluster.nodes[0].command(&format!("CLUSTER KEYSLOT {key}")));
+    let holds = |node: &&RedisServer| !node.command(&format!("GET {key}")).starts_with("-MOVED");
+    let from = cluster.nodes.iter().find(holds).unwrap();
+    let to = cluster.nodes.iter().find(|node| !holds(node)).unwrap();
+    let id = |node: &RedisServer| bulk(&node.command("CLUSTER MYID"));
+    to.command(&format!("CLUSTER SETSLOT {slot} IMPORTING {}", id(from)));
+    from.command(&format!("CLUSTER SETSLOT {slot} MIGRATING {}", id(to)));
+    // Half moved: the marker is gone from here, the rest is not. What needs both is refused until it is whole again.
+    from.command(&format!("MIGRATE 127.0.0.1 {} {key} 0 5000", to.port));
+    let writer = {
+        let (store, tag) = (Arc::clone(&store), tag.clone());
+        tokio::spawn(async move {
+            loop {
+                match store.write_epoch(&tag, &write(1, "after")).await {
+                    Ok(outcome) => return outcome,
+                    Err(error) => assert!(error.retry, "{error}"),
+                }
+            }
+        })
+    };
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(!writer.is_finished());
+    for rest in ["v:a", "mirrored", "index"] {
+        from.command(&format!("MIGRATE 127.0.0.1 {} {{main:1}}:{rest} 0 5000", to.port));
+    }
+    for node in [to, from].into_iter().chain(&cluster.nodes) {
+        node.command(&format!("CLUSTER SETSLOT {slot} NODE {}", id(to)));
+    }
+    let outcome = tokio::time::timeout(Duration::from_secs(20), writer).await.expect("it ends").unwrap();
+    assert_eq!(outcome, WriteOutcome::Applied);
+    let read = store.read(&tag, &[name("a")], &[]).await.unwrap();
+    assert_eq!((read.marker, read.values), (Some(marker(2)), vec![Some(value(2, "after"))]));
+}
+
+fn number(reply: &str) -> u32 {
+    reply.trim().trim_start_matches(':').parse().unwrap()
+}
+
+fn bulk(reply: &str) -> String {
+    reply.lines().nth(1).unwrap().to_owned()
+}
