@@ -3,16 +3,13 @@
 use std::{collections::BTreeMap, path::Path};
 
 use abovefold_models::{
-    ModelFolder, Profile, ReadSequence, Text, TextVectors, TrainingImpression, TrainingRead, TrainingSet,
+    ModelFolder, Profile, ReadSequence, Text, TextVectors, TrainingImpression, TrainingRead, TrainingSet, WIDTH,
 };
 use abovefold_schemas::{
     ArticleId, ReaderId, Timestamp,
     tables::{ArticleRow, BehaviorRow, DataFolder, Split},
 };
 use anyhow::Context;
-
-/// The width of a vector.
-const WIDTH: usize = 768;
 
 /// Opens a data folder.
 ///
@@ -46,7 +43,7 @@ pub fn vectors(data: &DataFolder, articles: &[ArticleRow], model: Option<&ModelF
         let mut by_article = BTreeMap::new();
         for row in rows {
             let row = row?;
-            by_article.insert(row.article_id, row.vector);
+            by_article.insert(row.article_id, unit_length(row.vector));
         }
         return Ok(Vectors { by_article, text: None });
     }
@@ -59,6 +56,15 @@ pub fn vectors(data: &DataFolder, articles: &[ArticleRow], model: Option<&ModelF
     };
     let by_article = articles.iter().map(|article| (article.article_id, fitted.vector(&text(article)))).collect();
     Ok(Vectors { by_article, text: Some(fitted) })
+}
+
+/// The networks and the search take vectors of length 1; one without a direction stays as it is.
+fn unit_length(mut vector: Vec<f32>) -> Vec<f32> {
+    let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
+    if length > 0.0 && length.is_finite() {
+        vector.iter_mut().for_each(|x| *x /= length);
+    }
+    vector
 }
 
 /// A reader's profile as the reranker takes it.

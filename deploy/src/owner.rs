@@ -18,7 +18,7 @@ use axum::{
     extract::State,
     http::{HeaderMap, StatusCode, header::AUTHORIZATION},
     response::{IntoResponse, Response},
-    routing::post,
+    routing::{get, post},
 };
 use futures::StreamExt;
 use serde::{Deserialize, Serialize};
@@ -70,7 +70,10 @@ pub async fn announce(session: &Session) -> anyhow::Result<OwnerGuard> {
         .with_context(|| format!("write {}", path.display()))?;
     written.write_all(&serde_json::to_vec(&owner)?)?;
     let admin = Arc::new(Admin { session: session.clone(), key: owner.key });
-    let router = Router::new().route("/admin/command", post(command)).with_state(admin);
+    let router = Router::new()
+        .route("/admin/command", post(command))
+        .route("/admin/alive", get(alive))
+        .with_state(admin);
     session.runtime.spawn(async move { axum::serve(listener, router).await });
     Ok(OwnerGuard { path })
 }
@@ -92,9 +95,19 @@ struct Admin {
     key: String,
 }
 
+impl Admin {
+    fn knows(&self, headers: &HeaderMap) -> bool {
+        let expected = format!("Bearer {}", self.key);
+        headers.get(AUTHORIZATION).is_some_and(|given| given.as_bytes() == expected.as_bytes())
+    }
+}
+
+async fn alive(State(admin): State<Arc<Admin>>, headers: HeaderMap) -> StatusCode {
+    if admin.knows(&headers) { StatusCode::NO_CONTENT } else { StatusCode::UNAUTHORIZED }
+}
+
 async fn command(State(admin): State<Arc<Admin>>, headers: HeaderMap, body: Bytes) -> Response {
-    let expected = format!("Bearer {}", admin.key);
-    if headers.get(AUTHORIZATION).is_none_or(|given| given.as_bytes() != expected.as_bytes()) {
+    if !admin.knows(&headers) {
         return StatusCode::UNAUTHORIZED.into_response();
     }
     let Ok(asked) = serde_json::from_slice::<Asked>(&body) else { return StatusCode::BAD_REQUEST.into_response() };
@@ -118,6 +131,15 @@ async fn command(State(admin): State<Arc<Admin>>, headers: HeaderMap, body: Byte
         Some((Ok::<_, std::convert::Infallible>(line), receiver))
     });
     Body::from_stream(lines).into_response()
+}
+
+/// Whether a process owns a home and answers.
+pub async fn is_alive(home: &Path) -> bool {
+    let Some(owner) = fs::read(file(home)).ok().and_then(|text| serde_json::from_slice::<OwnerFile>(&text).ok()) else {
+        return false;
+    };
+    let asked = reqwest::Client::new().get(format!("http://{}/admin/alive", owner.address)).bearer_auth(&owner.key);
+    asked.send().await.is_ok_and(|answer| answer.status().is_success())
 }
 
 /// Asks the owner of a home to run a command; `None` where nobody owns it.

@@ -117,7 +117,10 @@ impl Dataflow {
         for task in self.tasks {
             match task.await {
                 Err(error) if error.is_panic() => {
-                    return Err(EngineError::ours(format!("run dataflow {}", self.graph.name), "an operator panicked"));
+                    return Err(EngineError::ours(
+                        format!("run dataflow {}", self.graph.name),
+                        "an operator panicked",
+                    ));
                 }
                 _ => {}
             }

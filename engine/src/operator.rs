@@ -66,7 +66,11 @@ pub trait Operator: Send + 'static {
     fn name(&self) -> &'static str;
 
     /// Takes one message. Messages come in order; an error stops the dataflow.
-    fn handle(&mut self, input: Self::In, out: &mut Emitter<Self::Out>) -> impl Future<Output = Result<()>> + Send;
+    fn handle(
+        &mut self,
+        input: Self::In,
+        out: &mut Emitter<Self::Out>,
+    ) -> impl Future<Output = Result<()>> + Send;
 
     /// Called once, before the first message.
     fn start(&mut self, _runtime: &Runtime) -> impl Future<Output = Result<()>> + Send {

@@ -23,7 +23,10 @@ pub struct Runtime {
 enum Clock {
     Wall,
     /// Starts at `origin` and runs with tokio's clock, which a test can pause and which then jumps when all tasks wait.
-    Simulated { origin: Timestamp, started: Instant },
+    Simulated {
+        origin: Timestamp,
+        started: Instant,
+    },
 }
 
 impl fmt::Debug for Runtime {
@@ -40,7 +43,9 @@ impl Runtime {
     pub fn real() -> Self {
         let mut seed = [0; 32];
         let (stack, now) = (&raw const seed as u64, wall_clock().0 as u64);
-        for (place, word) in [now, stack, u64::from(std::process::id()), now.rotate_left(32)].into_iter().enumerate() {
+        for (place, word) in
+            [now, stack, u64::from(std::process::id()), now.rotate_left(32)].into_iter().enumerate()
+        {
             seed[place * 8..place * 8 + 8].copy_from_slice(&word.to_le_bytes());
         }
         Self { clock: Clock::Wall, random: Arc::new(Mutex::new(ChaCha8Rng::from_seed(seed))) }
@@ -56,7 +61,9 @@ impl Runtime {
     pub fn now(&self) -> Timestamp {
         match self.clock {
             Clock::Wall => wall_clock(),
-            Clock::Simulated { origin, started } => Timestamp(origin.0 + started.elapsed().as_millis() as i64),
+            Clock::Simulated { origin, started } => {
+                Timestamp(origin.0 + started.elapsed().as_millis() as i64)
+            }
         }
     }
 
@@ -77,7 +84,10 @@ impl Runtime {
     }
 
     /// Starts a task.
-    pub fn spawn<T: Send + 'static>(&self, future: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
+    pub fn spawn<T: Send + 'static>(
+        &self,
+        future: impl Future<Output = T> + Send + 'static,
+    ) -> JoinHandle<T> {
         tokio::spawn(future)
     }
 

@@ -119,7 +119,7 @@ impl PartitionedSource {
                     out.emit(Feed::Acked { lease, marker }).await?;
                 }
                 Happening::Signal(Signal::Reset { lease, reason }) => {
-                    if !lanes.get(&lease.partition).is_some_and(|lane| lane.lease == lease) {
+                    if lanes.get(&lease.partition).is_none_or(|lane| lane.lease != lease) {
                         continue;
                     }
                     tracing::warn!(

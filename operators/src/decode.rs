@@ -92,7 +92,10 @@ impl Decode {
 /// The reason, in words, as the dead letter keeps it.
 pub fn decode(record: &Record) -> Result<(Event, RowPlace), String> {
     if record.value.len() > MAX_EVENT_BYTES {
-        return Err(format!("the record has {} bytes, an event at most {MAX_EVENT_BYTES}", record.value.len()));
+        return Err(format!(
+            "the record has {} bytes, an event at most {MAX_EVENT_BYTES}",
+            record.value.len()
+        ));
     }
     let event = Event::from_json(&record.value).map_err(|error| error.to_string())?;
     let origin = header_origin(record, ORIGIN_HEADER)?;
@@ -112,7 +115,9 @@ fn header_origin(record: &Record, header: &'static str) -> Result<Option<Origin>
     std::str::from_utf8(bytes)
         .ok()
         .and_then(|text| text.split_once(':'))
-        .and_then(|(partition, offset)| Some(Origin { partition: partition.parse().ok()?, offset: offset.parse().ok()? }))
+        .and_then(|(partition, offset)| {
+            Some(Origin { partition: partition.parse().ok()?, offset: offset.parse().ok()? })
+        })
         .map(Some)
         .ok_or_else(|| format!("header {header} is not <partition>:<offset>"))
 }
@@ -161,7 +166,8 @@ mod tests {
     #[test]
     fn a_run_is_cut_between_records_and_keeps_its_dead_apart() {
         let good = r#"{"user_id":"a","article_id":1}"#;
-        let records = vec![record(0, good), record(1, "poison"), record(2, good), record(3, "poison"), record(4, good)];
+        let records =
+            vec![record(0, good), record(1, "poison"), record(2, good), record(3, "poison"), record(4, good)];
         let mut rest = Decode::default().run(RecordRun { partition: 0, records });
         assert_eq!((rest.batch.num_rows(), rest.dead.len()), (3, 2));
         let front = rest.take_front(2);

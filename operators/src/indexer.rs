@@ -71,7 +71,11 @@ impl Indexer {
 
 /// The marker, with a place for each partition that the topic has.
 fn start(marker: &[Offset], bounds: &[Bounds]) -> Vec<Offset> {
-    bounds.iter().enumerate().map(|(p, bounds)| marker.get(p).copied().unwrap_or(bounds.begin).max(bounds.begin)).collect()
+    bounds
+        .iter()
+        .enumerate()
+        .map(|(p, bounds)| marker.get(p).copied().unwrap_or(bounds.begin).max(bounds.begin))
+        .collect()
 }
 
 /// The article versions of a run.
@@ -80,7 +84,10 @@ fn versions(topic: &str, run: &RecordRun) -> Result<Vec<Article>> {
         .iter()
         .map(|record| {
             let version = ArticleVersion::from_kept(&record.value).map_err(|error| {
-                EngineError::user(format!("read {topic}, partition {}, offset {}", run.partition, record.offset), error.to_string())
+                EngineError::user(
+                    format!("read {topic}, partition {}, offset {}", run.partition, record.offset),
+                    error.to_string(),
+                )
             })?;
             Ok(Article { id: ArticleId(version.article_id), offset: record.offset, version })
         })

@@ -52,8 +52,9 @@ impl KeyByReader {
             .iter()
             .map(|run| {
                 let rows = columns(run);
-                let home: Vec<bool> =
-                    (0..rows.len()).map(|row| home_of(rows.user_id(row), self.partitions) == partition).collect();
+                let home: Vec<bool> = (0..rows.len())
+                    .map(|row| home_of(rows.user_id(row), self.partitions) == partition)
+                    .collect();
                 let strays = home.iter().filter(|home| !**home).count();
                 if strays == 0 {
                     return Ok(run.batch.clone());
@@ -79,7 +80,8 @@ fn group(batch: &RecordBatch) -> Result<(Vec<ReaderId>, Vec<usize>)> {
         let place = match places.get(user_id) {
             Some(place) => *place,
             None => {
-                let reader = ReaderId::new(user_id).map_err(|error| EngineError::ours("key an event", error))?;
+                let reader =
+                    ReaderId::new(user_id).map_err(|error| EngineError::ours("key an event", error))?;
                 readers.push(reader);
                 places.insert(user_id, readers.len() - 1);
                 readers.len() - 1

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use abovefold_engine::{
-    Dataflow, EpochSink, PartitionedSource, Result, Runtime, SourceSettings, TumblingWindow, WindowSettings,
+    Dataflow, EpochSink, Graph, PartitionedSource, Result, Runtime, SourceSettings, TumblingWindow,
+    WindowSettings,
     log::{Log, Membership},
     state::StateStore,
 };
@@ -134,7 +135,10 @@ pub fn write_path(
         .then(&mut flow, TumblingWindow::new(context.window, runtime.clone()))
         .then(&mut flow, KeyByReader::new(context.partitions))
         .then(&mut flow, fold)
-        .sink(&mut flow, EpochSink::new("write", &namespace.name, context.store.clone(), feedback, runtime.clone()));
+        .sink(
+            &mut flow,
+            EpochSink::new("write", &namespace.name, context.store.clone(), feedback, runtime.clone()),
+        );
     flow
 }
 
@@ -144,7 +148,8 @@ pub fn write_path(
 /// When the log does not answer.
 pub async fn intake(context: &WorkerContext) -> Result<Dataflow> {
     let runtime = &context.runtime;
-    let begins = context.log.bounds(&context.topics.user_events).await?.iter().map(|bounds| bounds.begin).collect();
+    let begins =
+        context.log.bounds(&context.topics.user_events).await?.iter().map(|bounds| bounds.begin).collect();
     let (source, feedback) = context.source("intake", INTAKE_NAMESPACE, begins, None);
     let intake = Intake {
         log: context.log.clone(),
@@ -159,6 +164,24 @@ pub async fn intake(context: &WorkerContext) -> Result<Dataflow> {
         .then(&mut flow, Decode::default())
         .then(&mut flow, TumblingWindow::new(window, runtime.clone()))
         .then(&mut flow, intake)
-        .sink(&mut flow, EpochSink::new("intake", INTAKE_NAMESPACE, context.store.clone(), feedback, runtime.clone()));
+        .sink(
+            &mut flow,
+            EpochSink::new("intake", INTAKE_NAMESPACE, context.store.clone(), feedback, runtime.clone()),
+        );
     Ok(flow)
+}
+
+/// The dataflows of the program as graphs, without running them: write path, intake, articles, read path.
+pub fn graphs() -> Vec<Graph> {
+    let line = |name: &str, nodes: &[&str]| Graph {
+        name: name.into(),
+        nodes: nodes.iter().map(|node| (*node).to_owned()).collect(),
+        edges: (1..nodes.len()).map(|to| (to - 1, to)).collect(),
+    };
+    vec![
+        line("write", &["user_events", "decode", "window", "key by reader", "embed", "sink"]),
+        line("intake", &["user_events", "decode", "window", "intake", "sink"]),
+        line("articles", &["articles", "article index"]),
+        line("read", &["request", "state", "retrieve", "rerank", "compose", "answer"]),
+    ]
 }

@@ -308,6 +308,9 @@ fn token(field: &'static str, text: Option<Cow<'_, str>>) -> Result<Option<Strin
     }
 }
 
+/// A field, what it should be, and whether a value is that.
+type Expectation = (&'static str, &'static str, fn(&serde_json::Value) -> bool);
+
 /// The slow path: says which field made the fast path fail.
 fn explain(bytes: &[u8], error: &serde_json::Error) -> EventError {
     if let Err(error) = std::str::from_utf8(bytes) {
@@ -316,7 +319,7 @@ fn explain(bytes: &[u8], error: &serde_json::Error) -> EventError {
     let Ok(serde_json::Value::Object(object)) = serde_json::from_slice(bytes) else {
         return EventError::Json(error.to_string());
     };
-    let expectations: [(&'static str, &str, fn(&serde_json::Value) -> bool); 15] = [
+    let expectations: [Expectation; 15] = [
         ("user_id", "a text or an integer", |v| v.is_string() || v.is_i64()),
         ("article_id", "an integer", serde_json::Value::is_i64),
         ("read_time", "a number", serde_json::Value::is_number),

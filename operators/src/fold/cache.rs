@@ -84,8 +84,12 @@ impl PartitionCache {
         articles: &[ArticleId],
     ) -> Result<Result<(), Stale>> {
         let mut names: Vec<ValueName> = Vec::new();
-        names.extend(readers.iter().filter(|r| !self.readers.contains_key(*r)).cloned().map(ValueName::Reader));
-        names.extend(articles.iter().filter(|a| !self.articles.contains_key(*a)).copied().map(ValueName::Article));
+        names.extend(
+            readers.iter().filter(|r| !self.readers.contains_key(*r)).cloned().map(ValueName::Reader),
+        );
+        names.extend(
+            articles.iter().filter(|a| !self.articles.contains_key(*a)).copied().map(ValueName::Article),
+        );
         names.extend(self.summary.is_none().then_some(ValueName::Summary));
         if names.is_empty() {
             return Ok(Ok(()));
@@ -101,10 +105,12 @@ impl PartitionCache {
         for (name, value) in names.into_iter().zip(snapshot.values) {
             match name {
                 ValueName::Reader(reader) => {
-                    self.readers.insert(reader, Cached { value: parse(tag, value)?, written_until: Offset(0) });
+                    self.readers
+                        .insert(reader, Cached { value: parse(tag, value)?, written_until: Offset(0) });
                 }
                 ValueName::Article(article) => {
-                    self.articles.insert(article, Cached { value: parse(tag, value)?, written_until: Offset(0) });
+                    self.articles
+                        .insert(article, Cached { value: parse(tag, value)?, written_until: Offset(0) });
                 }
                 ValueName::Summary => self.summary = Some(parse(tag, value)?),
             }
@@ -127,7 +133,11 @@ impl PartitionCache {
 fn parse<T: Kept>(tag: &Tag, value: Option<Value>) -> Result<T> {
     match value {
         None => Ok(T::default()),
-        Some(value) => T::from_kept(&value.bytes)
-            .map_err(|error| EngineError::user(format!("read state of {tag}"), format!("{error}; was it written by a newer version?"))),
+        Some(value) => T::from_kept(&value.bytes).map_err(|error| {
+            EngineError::user(
+                format!("read state of {tag}"),
+                format!("{error}; was it written by a newer version?"),
+            )
+        }),
     }
 }

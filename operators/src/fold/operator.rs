@@ -83,7 +83,8 @@ impl Fold {
     }
 
     async fn fold(&mut self, lease: Lease, epoch: KeyedEpoch) -> Result<Option<EpochWrite>> {
-        let Some(mut cache) = self.caches.remove(&lease.partition).filter(|cache| cache.lease == lease) else {
+        let Some(mut cache) = self.caches.remove(&lease.partition).filter(|cache| cache.lease == lease)
+        else {
             return Ok(None);
         };
         let started = self.runtime.now();
@@ -99,14 +100,20 @@ impl Fold {
         let write = write_of(&mut cache, &epoch, &touched);
         cache.expect(epoch.target);
         cache.shrink(self.settings.cached_readers, self.settings.cached_articles);
-        metrics::gauge!(CACHED_READERS, "partition" => lease.partition.to_string()).set(cache.readers.len() as f64);
+        metrics::gauge!(CACHED_READERS, "partition" => lease.partition.to_string())
+            .set(cache.readers.len() as f64);
         metrics::histogram!(FOLD_SECONDS).record(self.runtime.now().millis_since(started) as f64 / 1e3);
         self.caches.insert(lease.partition, cache);
         Ok(Some(write))
     }
 
     /// Loads the epoch's readers, then its articles: those read, and those its readers read last.
-    async fn load(&self, cache: &mut PartitionCache, tag: &Tag, epoch: &KeyedEpoch) -> Result<Result<(), Stale>> {
+    async fn load(
+        &mut self,
+        cache: &mut PartitionCache,
+        tag: &Tag,
+        epoch: &KeyedEpoch,
+    ) -> Result<Result<(), Stale>> {
         let mut pause = std::time::Duration::from_millis(50);
         loop {
             match self.try_load(cache, tag, epoch).await {
@@ -120,7 +127,12 @@ impl Fold {
         }
     }
 
-    async fn try_load(&self, cache: &mut PartitionCache, tag: &Tag, epoch: &KeyedEpoch) -> Result<Result<(), Stale>> {
+    async fn try_load(
+        &mut self,
+        cache: &mut PartitionCache,
+        tag: &Tag,
+        epoch: &KeyedEpoch,
+    ) -> Result<Result<(), Stale>> {
         if let Err(stale) = cache.load(self.store.as_ref(), tag, &epoch.readers, &[]).await? {
             return Ok(Err(stale));
         }
@@ -136,7 +148,12 @@ impl Fold {
     }
 
     /// Takes the GRU's steps and puts the new hidden states in place.
-    async fn embed(&self, cache: &mut PartitionCache, epoch: &KeyedEpoch, touched: &mut Touched) -> Result<()> {
+    async fn embed(
+        &mut self,
+        cache: &mut PartitionCache,
+        epoch: &KeyedEpoch,
+        touched: &mut Touched,
+    ) -> Result<()> {
         let Some(inference) = &self.inference else { return Ok(()) };
         let mut states: BTreeMap<usize, _> = BTreeMap::new();
         for (place, steps) in std::mem::take(&mut touched.steps) {

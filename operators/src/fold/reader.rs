@@ -75,7 +75,10 @@ fn detail(row: &EventRow<'_>) -> Option<Event> {
 fn fold_read(state: &mut ReaderState, steps: &mut Vec<Step>, row: &EventRow<'_>) -> Outcome {
     let Some(article) = row.article_id else { return Outcome::Ignored };
     let amended = row.view_id.and_then(|view| {
-        state.reads.iter().rposition(|read| read.view_id.as_deref() == Some(view) && read.article_id == article.0)
+        state
+            .reads
+            .iter()
+            .rposition(|read| read.view_id.as_deref() == Some(view) && read.article_id == article.0)
     });
     match amended {
         Some(place) => amend(state, steps, row, place),
@@ -98,7 +101,12 @@ fn amend(state: &mut ReaderState, steps: &mut Vec<Step>, row: &EventRow<'_>, pla
     Outcome::Changed
 }
 
-fn new_read(state: &mut ReaderState, steps: &mut Vec<Step>, row: &EventRow<'_>, article: ArticleId) -> Outcome {
+fn new_read(
+    state: &mut ReaderState,
+    steps: &mut Vec<Step>,
+    row: &EventRow<'_>,
+    article: ArticleId,
+) -> Outcome {
     let before = state.reads.last();
     let same_visit = before.filter(|last| row.event_time.0 - last.time <= VISIT_GAP_MS);
     let read = Read {
@@ -154,7 +162,13 @@ mod tests {
 
     use super::*;
 
-    fn read(article: i64, time: i64, view: Option<&'static str>, seq: Option<u32>, read_time: f32) -> EventRow<'static> {
+    fn read(
+        article: i64,
+        time: i64,
+        view: Option<&'static str>,
+        seq: Option<u32>,
+        read_time: f32,
+    ) -> EventRow<'static> {
         EventRow {
             offset: Offset(0),
             log_time: Timestamp(time),
@@ -180,8 +194,14 @@ mod tests {
             fold_event(&mut state, &mut steps, &read(1, 0, Some("v"), Some(1), 5.0)),
             Outcome::NewRead { previous: None }
         );
-        assert_eq!(fold_event(&mut state, &mut steps, &read(1, 9, Some("v"), Some(3), 20.0)), Outcome::Changed);
-        assert_eq!(fold_event(&mut state, &mut steps, &read(1, 9, Some("v"), Some(2), 15.0)), Outcome::Ignored);
+        assert_eq!(
+            fold_event(&mut state, &mut steps, &read(1, 9, Some("v"), Some(3), 20.0)),
+            Outcome::Changed
+        );
+        assert_eq!(
+            fold_event(&mut state, &mut steps, &read(1, 9, Some("v"), Some(2), 15.0)),
+            Outcome::Ignored
+        );
         assert_eq!((state.reads.len(), state.total_reads), (1, 1));
         assert_eq!((state.reads[0].read_time, state.reads[0].time), (Some(20.0), 0));
         prune(&mut steps);
@@ -195,7 +215,10 @@ mod tests {
         fold_event(&mut state, &mut steps, &read(1, 0, Some("v"), Some(1), 5.0));
         fold_event(&mut state, &mut steps, &read(2, 10, Some("w"), Some(1), 5.0));
         steps.clear();
-        assert_eq!(fold_event(&mut state, &mut steps, &read(1, 20, Some("v"), Some(2), 60.0)), Outcome::Changed);
+        assert_eq!(
+            fold_event(&mut state, &mut steps, &read(1, 20, Some("v"), Some(2), 60.0)),
+            Outcome::Changed
+        );
         assert_eq!((steps.len(), state.reads[0].read_time), (0, Some(60.0)));
     }
 

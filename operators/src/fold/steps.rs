@@ -34,13 +34,21 @@ pub async fn take_steps(inference: &Inference, readers: &mut [ReaderSteps<'_>]) 
             if step.new_read {
                 reader.state.hidden_before = std::mem::take(&mut reader.state.hidden);
             }
-            let behaviour =
-                Behaviour { read_seconds: step.read_time, scroll_percent: step.scroll_pct, position: step.position };
-            batch.push(&from_bytes(&reader.state.hidden_before), vector.as_deref().unwrap_or(&zeros), behaviour);
+            let behaviour = Behaviour {
+                read_seconds: step.read_time,
+                scroll_percent: step.scroll_pct,
+                position: step.position,
+            };
+            batch.push(
+                &from_bytes(&reader.state.hidden_before),
+                vector.as_deref().unwrap_or(&zeros),
+                behaviour,
+            );
             rows.push(place);
         }
         metrics::counter!(GRU_STEPS).increment(rows.len() as u64);
-        let result = inference.step(batch).await.map_err(|error| EngineError::ours("take a GRU step", error))?;
+        let result =
+            inference.step(batch).await.map_err(|error| EngineError::ours("take a GRU step", error))?;
         for (row, place) in rows.into_iter().enumerate() {
             readers[place].state.hidden = to_bytes(result.row(row));
         }

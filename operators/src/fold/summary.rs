@@ -16,7 +16,10 @@ pub const MAX_ACTIVE: usize = 100;
 pub fn is_repeat(summary: &mut PartitionSummary, row: &EventRow<'_>) -> bool {
     let Some(origin) = &row.origin else { return false };
     if row.put_back {
-        return match summary.put_back.binary_search_by_key(&(origin.partition, origin.offset), |o| (o.partition, o.offset)) {
+        return match summary
+            .put_back
+            .binary_search_by_key(&(origin.partition, origin.offset), |o| (o.partition, o.offset))
+        {
             Ok(_) => true,
             Err(place) => {
                 summary.put_back.insert(place, *origin);

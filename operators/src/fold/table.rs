@@ -34,7 +34,10 @@ pub struct ArticleTable {
 
 impl std::fmt::Debug for ArticleTable {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ArticleTable").field("topic", &self.topic).field("articles", &self.versions.len()).finish()
+        f.debug_struct("ArticleTable")
+            .field("topic", &self.topic)
+            .field("articles", &self.versions.len())
+            .finish()
     }
 }
 
@@ -59,7 +62,9 @@ impl ArticleTable {
             let run = match &mut self.reader {
                 Some(reader) => reader.next().await?,
                 none => {
-                    let positions = (0..).zip(&self.next).map(|(partition, offset)| Position { partition, offset: *offset });
+                    let positions = (0..)
+                        .zip(&self.next)
+                        .map(|(partition, offset)| Position { partition, offset: *offset });
                     none.insert(self.log.read(&self.topic, positions.collect()).await?).next().await?
                 }
             };
@@ -73,7 +78,10 @@ impl ArticleTable {
 
     fn take(&mut self, partition: u32, record: &Record) -> Result<()> {
         let version = ArticleVersion::from_kept(&record.value).map_err(|error| {
-            EngineError::user(format!("read {}, partition {partition}, offset {}", self.topic, record.offset), error.to_string())
+            EngineError::user(
+                format!("read {}, partition {partition}, offset {}", self.topic, record.offset),
+                error.to_string(),
+            )
         })?;
         let base = self.base.get(partition as usize).copied().unwrap_or_default();
         let since = (record.offset >= base).then_some(record.time);
@@ -90,7 +98,8 @@ impl ArticleTable {
     /// The vector of an article for an event of this log time; `None` where no version counts yet.
     pub fn as_of(&self, article: ArticleId, log_time: Timestamp) -> Option<Arc<[f32]>> {
         let versions = self.versions.get(&article)?;
-        let counting = versions.iter().rev().find(|version| version.since.is_none_or(|since| since < log_time))?;
+        let counting =
+            versions.iter().rev().find(|version| version.since.is_none_or(|since| since < log_time))?;
         Some(counting.vector.clone())
     }
 

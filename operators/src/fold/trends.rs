@@ -30,7 +30,8 @@ pub fn count_read(counts: &mut ArticleCounts, time: Timestamp) {
     let later = time.0 - counts.time;
     for (sum, half_life) in counts.decayed.iter_mut().zip(HALF_LIVES_MS) {
         // A late read adds what is left of it by the time of the sums; the sums never go back.
-        *sum = if later >= 0 { *sum * decay(later, half_life) + 1.0 } else { *sum + decay(-later, half_life) };
+        *sum =
+            if later >= 0 { *sum * decay(later, half_life) + 1.0 } else { *sum + decay(-later, half_life) };
     }
     counts.reads += 1;
     counts.time = counts.time.max(time.0);
@@ -52,7 +53,8 @@ pub fn count_successor(counts: &mut ArticleCounts, next: ArticleId, time: Timest
         None => counts.next.push(Successor { article_id: next.0, weight: 1.0, time: time.0 }),
     }
     if counts.next.len() > MAX_SUCCESSORS {
-        let worth = |successor: &Successor| successor.weight * decay(time.0 - successor.time, ALSO_READ_HALF_LIFE_MS);
+        let worth =
+            |successor: &Successor| successor.weight * decay(time.0 - successor.time, ALSO_READ_HALF_LIFE_MS);
         let weakest = (0..counts.next.len()).min_by(|&a, &b| {
             let (a, b) = (&counts.next[a], &counts.next[b]);
             worth(a).total_cmp(&worth(b)).then(b.article_id.cmp(&a.article_id))
@@ -65,7 +67,10 @@ pub fn count_successor(counts: &mut ArticleCounts, next: ArticleId, time: Timest
 
 /// The decayed reads of an article at `now`, for one of [`HALF_LIVES_MS`].
 pub fn decayed_reads(counts: &ArticleCounts, half_life: usize, now: Timestamp) -> f64 {
-    counts.decayed.get(half_life).map_or(0.0, |sum| sum * decay(now.0 - counts.time, HALF_LIVES_MS[half_life]))
+    counts
+        .decayed
+        .get(half_life)
+        .map_or(0.0, |sum| sum * decay(now.0 - counts.time, HALF_LIVES_MS[half_life]))
 }
 
 #[cfg(test)]

@@ -68,8 +68,10 @@ mod tests {
 
     #[test]
     fn a_token_is_read_back() {
-        let after =
-            After { topic: topic_hash("user_events"), position: Position { partition: 3, offset: Offset(1 << 40) } };
+        let after = After {
+            topic: topic_hash("user_events"),
+            position: Position { partition: 3, offset: Offset(1 << 40) },
+        };
         let token = after.encode();
         assert_eq!(token, "014974b88d000000030000010000000000");
         assert_eq!(After::decode(&token), Ok(after));
@@ -77,7 +79,9 @@ mod tests {
 
     #[test]
     fn anything_else_is_refused() {
-        for text in ["", "zz", "é", &"0".repeat(34), &"f".repeat(34), &"é".repeat(17), "+1".repeat(17).as_str()] {
+        for text in
+            ["", "zz", "é", &"0".repeat(34), &"f".repeat(34), &"é".repeat(17), "+1".repeat(17).as_str()]
+        {
             assert!(After::decode(text).is_err(), "{text}");
         }
     }

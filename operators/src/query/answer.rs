@@ -64,7 +64,9 @@ impl Operator for Answer {
             ::metrics::counter!(metrics::REQUESTS, "served_by" => served_by).increment(1);
             asked.watch.record(metrics::REQUEST_SECONDS);
             let impression = match (&self.impressions, &outcome) {
-                (Some(_), Ok(slate)) if !slate.picks.is_empty() => Some(self.impression(&asked.request, slate)),
+                (Some(_), Ok(slate)) if !slate.picks.is_empty() => {
+                    Some(self.impression(&asked.request, slate))
+                }
                 _ => None,
             };
             // Who went away saw nothing: no impression.

@@ -103,6 +103,10 @@ mod tests {
         other_version[0] = 2;
         assert_eq!(CachedCandidates::from_bytes(&other_version), None);
         assert!(example().fits(Some(Offset(42)), "ab"));
-        assert!(!example().fits(Some(Offset(43)), "ab") && !example().fits(None, "ab") && !example().fits(Some(Offset(42)), ""));
+        assert!(
+            !example().fits(Some(Offset(43)), "ab")
+                && !example().fits(None, "ab")
+                && !example().fits(Some(Offset(42)), "")
+        );
     }
 }

@@ -10,8 +10,8 @@ use abovefold_engine::{Emitter, Operator, Result};
 use super::{
     batch::{Batch, Candidate, Composed, Gathered, Known},
     metrics::Stopwatch,
-    rerank::Ranked,
     request::{Explanation, Pick, QueryError, Slate},
+    rerank::Ranked,
     shared::Shared,
 };
 
@@ -82,7 +82,8 @@ fn picks(known: &Known, candidates: Vec<Candidate>, fill: Vec<Candidate>, sectio
     let pick = |(place, candidate): (usize, &Candidate)| {
         let score = if candidate.score.is_finite() { candidate.score.clamp(0.0, 1.0) } else { 0.0 };
         // What fills up is scored by another measure, as a share of the last of the reader's own.
-        last = if place >= candidates.len() && !candidates.is_empty() { last * score } else { last.min(score) };
+        last =
+            if place >= candidates.len() && !candidates.is_empty() { last * score } else { last.min(score) };
         let Candidate { cosine, logit, trend, .. } = *candidate;
         let explanation = request.explain.then_some(Explanation { cosine, logit, trend });
         Pick { article: candidate.article.clone(), score: last, source: candidate.source, explanation }

@@ -49,7 +49,8 @@ impl Edge {
             None => {
                 self.paused_until.store(self.runtime.now().0 + self.pause_ms, Ordering::Relaxed);
                 let limit = self.limit.as_millis();
-                Err(self.failed("timeout", format!("the {} edge did not answer within {limit} ms", self.name)))
+                Err(self
+                    .failed("timeout", format!("the {} edge did not answer within {limit} ms", self.name)))
             }
         }
     }

@@ -43,7 +43,9 @@ use abovefold_engine::{
     log::{Position, partition_of},
     state::{StateStore, Tag},
 };
-use abovefold_schemas::{Kept, Offset, ReaderId, Timestamp, keys::reader_key, state::ActiveReader, state::ReaderState};
+use abovefold_schemas::{
+    Kept, Offset, ReaderId, Timestamp, keys::reader_key, state::ActiveReader, state::ReaderState,
+};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::articles::ArticleIndex;
@@ -194,7 +196,8 @@ impl Query {
         let watch = metrics::Stopwatch::start();
         let tag = self.shared.tag(after.position.partition);
         let next = after.position.offset.next();
-        let waited = self.shared.runtime.timeout(self.shared.settings.after_wait(), self.folded(&tag, next)).await;
+        let waited =
+            self.shared.runtime.timeout(self.shared.settings.after_wait(), self.folded(&tag, next)).await;
         watch.record(metrics::AFTER_SECONDS);
         let fresh = match waited {
             Some(Ok(())) => true,

@@ -28,7 +28,15 @@ pub struct Request {
 impl Request {
     /// A request for ten articles with nothing special to it.
     pub fn new(reader: ReaderId) -> Self {
-        Self { reader, k: 10, after: None, page: None, exclude: Vec::new(), device_type: None, explain: false }
+        Self {
+            reader,
+            k: 10,
+            after: None,
+            page: None,
+            exclude: Vec::new(),
+            device_type: None,
+            explain: false,
+        }
     }
 }
 

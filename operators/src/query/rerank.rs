@@ -34,12 +34,15 @@ impl Rerank {
 
     /// The ranker's logits for the requests at `places`; nothing where it cannot be had.
     async fn logits(&self, items: &[Gathered], places: &[usize]) -> Vec<Vec<f32>> {
-        let Some(ranker) = self.shared.ranker.as_ref().filter(|_| !places.is_empty()) else { return Vec::new() };
+        let Some(ranker) = self.shared.ranker.as_ref().filter(|_| !places.is_empty()) else {
+            return Vec::new();
+        };
         let requests = places.iter().map(|place| request(&items[*place])).collect();
         match self.shared.ranker_edge.call(ranker.rank(requests)).await {
             Ok(logits) => logits,
             Err(_) => {
-                let fell_back = ::metrics::counter!(metrics::FALLBACKS, "served_by" => "knn", "step" => "rerank");
+                let fell_back =
+                    ::metrics::counter!(metrics::FALLBACKS, "served_by" => "knn", "step" => "rerank");
                 fell_back.increment(places.len() as u64);
                 Vec::new()
             }
@@ -49,7 +52,8 @@ impl Rerank {
 
 /// Whether the ranker can order it: candidates found by vector, for a reader with a session.
 fn can_rank(gathered: &Gathered) -> bool {
-    let with_vectors = || gathered.candidates.iter().all(|candidate| candidate.article.version.vector.len() == WIDTH);
+    let with_vectors =
+        || gathered.candidates.iter().all(|candidate| candidate.article.version.vector.len() == WIDTH);
     gathered.served_by == ServedBy::Knn && gathered.known.session.is_some() && with_vectors()
 }
 
@@ -83,7 +87,11 @@ pub fn profile_of(state: &ReaderState, device: Option<u8>) -> Profile {
 
 fn put_in_order(gathered: &mut Gathered, logits: &[f32], version: &str) {
     if logits.len() != gathered.candidates.len() || logits.iter().any(|logit| !logit.is_finite()) {
-        tracing::warn!(candidates = gathered.candidates.len(), logits = logits.len(), "the ranker's answer is no order");
+        tracing::warn!(
+            candidates = gathered.candidates.len(),
+            logits = logits.len(),
+            "the ranker's answer is no order"
+        );
         return;
     }
     for (candidate, logit) in gathered.candidates.iter_mut().zip(logits) {
@@ -105,7 +113,8 @@ impl Operator for Rerank {
 
     async fn handle(&mut self, mut batch: Batch<Gathered>, out: &mut Emitter<Batch<Ranked>>) -> Result<()> {
         let watch = Stopwatch::start();
-        let places: Vec<usize> = (0..batch.items.len()).filter(|place| can_rank(&batch.items[*place])).collect();
+        let places: Vec<usize> =
+            (0..batch.items.len()).filter(|place| can_rank(&batch.items[*place])).collect();
         let logits = self.logits(&batch.items, &places).await;
         let version = self.shared.ranker.as_ref().map_or("", |ranker| ranker.version());
         for (place, logits) in places.into_iter().zip(logits) {

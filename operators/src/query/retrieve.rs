@@ -46,7 +46,8 @@ impl Retrieve {
             (None, None) => Plan::Cold,
             (None, Some(_)) => {
                 let cached = known.cached.as_ref().map(|bytes| CachedCandidates::from_bytes(bytes));
-                let fits = |cached: &CachedCandidates| cached.fits(known.seen.version, self.shared.session_model());
+                let fits =
+                    |cached: &CachedCandidates| cached.fits(known.seen.version, self.shared.session_model());
                 let (what, plan) = match cached {
                     Some(Some(cached)) if fits(&cached) => ("hit", Plan::Cached(cached)),
                     Some(_) => ("stale", Plan::Search),
@@ -80,7 +81,8 @@ impl Retrieve {
     /// What to search with.
     fn query(&self, known: &Known, plan: &Plan, articles: &Articles) -> Option<NearestQuery> {
         let settings = &self.shared.settings;
-        let mut exclude: Vec<ArticleId> = known.state.reads.iter().map(|read| ArticleId(read.article_id)).collect();
+        let mut exclude: Vec<ArticleId> =
+            known.state.reads.iter().map(|read| ArticleId(read.article_id)).collect();
         let (vector, k) = match plan {
             Plan::Cached(_) | Plan::Cold => return None,
             // What a single request excludes is left in: these candidates are cached.
@@ -88,7 +90,10 @@ impl Retrieve {
             Plan::Related(page) => {
                 exclude.push(*page);
                 exclude.extend(&known.asked.request.exclude);
-                let page = articles.get(page).map(|article| &article.version.vector[..]).filter(|v| has_direction(v));
+                let page = articles
+                    .get(page)
+                    .map(|article| &article.version.vector[..])
+                    .filter(|v| has_direction(v));
                 let vector = match (page, &known.session) {
                     (Some(page), Some(session)) => mixed(page, settings.page_share, session),
                     (Some(page), None) => page.to_vec(),
@@ -99,7 +104,11 @@ impl Retrieve {
         };
         exclude.sort_unstable();
         exclude.dedup();
-        has_direction(&vector).then(|| NearestQuery { vector, k, filter: Filter { exclude, ..Filter::default() } })
+        has_direction(&vector).then(|| NearestQuery {
+            vector,
+            k,
+            filter: Filter { exclude, ..Filter::default() },
+        })
     }
 
     async fn near(&self, items: &[Known], plans: &[Plan]) -> Vec<Near> {
@@ -118,7 +127,8 @@ impl Retrieve {
         let mut hits = hits.map(Vec::into_iter);
         let near = |(plan, query): (&Plan, &Option<NearestQuery>)| match (plan, query, &mut hits) {
             (Plan::Cached(cached), _, _) => {
-                let named = cached.candidates.iter().filter_map(|(id, cosine)| Some((articles.get(id)?, *cosine)));
+                let named =
+                    cached.candidates.iter().filter_map(|(id, cosine)| Some((articles.get(id)?, *cosine)));
                 let named = named.filter(|(article, _)| !article.version.withdrawn);
                 Ok(Some(named.map(|(article, cosine)| candidate(article.clone(), cosine)).collect()))
             }
@@ -179,7 +189,8 @@ impl Retrieve {
             return Gathered { known, candidates, fill, served_by: ServedBy::Knn, model: None, trouble };
         }
         if trouble.is_some() {
-            ::metrics::counter!(metrics::FALLBACKS, "served_by" => by_fill.name(), "step" => "retrieve").increment(1);
+            ::metrics::counter!(metrics::FALLBACKS, "served_by" => by_fill.name(), "step" => "retrieve")
+                .increment(1);
         }
         Gathered { known, candidates: fill, fill: Vec::new(), served_by: by_fill, model: None, trouble }
     }

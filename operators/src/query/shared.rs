@@ -32,7 +32,17 @@ pub struct Shared {
 
 impl Shared {
     pub(super) fn new(context: QueryContext) -> Self {
-        let QueryContext { runtime, namespace, partitions, events_topic, store, articles, ranker, settings, .. } = context;
+        let QueryContext {
+            runtime,
+            namespace,
+            partitions,
+            events_topic,
+            store,
+            articles,
+            ranker,
+            settings,
+            ..
+        } = context;
         let edge = |name, limit_ms| Edge::new(name, runtime.clone(), limit_ms, settings.edge_pause_ms);
         let tags = (0..partitions).map(|partition| Tag { namespace: namespace.clone(), partition }).collect();
         let trending = Trending::new(runtime.clone(), tags, store.clone(), articles.clone(), &settings);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use abovefold_engine::{EngineError, Emitter, Result};
+use abovefold_engine::{Emitter, EngineError, Result};
 use tokio::sync::{Semaphore, mpsc};
 
 use super::{

@@ -81,7 +81,8 @@ impl Operator for ReadState {
             places.push(place);
             keys.push(reader_key(reader));
         }
-        let reads = partitions.into_iter().map(|(partition, (places, keys))| self.read(partition, places, keys));
+        let reads =
+            partitions.into_iter().map(|(partition, (places, keys))| self.read(partition, places, keys));
         let mut found = vec![Found::default(); batch.items.len()];
         for (place, of_reader) in join_all(reads).await.into_iter().flatten() {
             found[place] = of_reader;

@@ -90,6 +90,8 @@ impl Connection {
             ("allow.auto.create.topics", "false"),
             ("max.partition.fetch.bytes", "4194304"),
             ("queued.max.messages.kbytes", "16384"),
+            // A broker is asked again only when it answered: until then a partition that was just started waits.
+            ("fetch.wait.max.ms", "100"),
             ("fetch.queue.backoff.ms", "20"),
             ("fetch.error.backoff.ms", "100"),
         ]);
@@ -143,7 +145,11 @@ impl Connection {
     }
 
     /// Keeps what librdkafka says about its connections.
-    pub(super) fn note_trouble(&self, reason: &str) {
+    pub(super) fn note_trouble(&self, error: &KafkaError, reason: &str) {
+        // It follows the reasons, and gives none.
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) {
+            return;
+        }
         *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
     }
 }
@@ -196,7 +202,7 @@ impl ClientContext for Context {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        self.connection.note_trouble(reason);
+        self.connection.note_trouble(&error, reason);
         tracing::warn!(target: "librdkafka", %error, "{reason}");
     }
 }

@@ -153,7 +153,7 @@ impl ClientContext for PollerContext {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        self.connection.note_trouble(reason);
+        self.connection.note_trouble(&error, reason);
         tracing::debug!(target: "librdkafka", %error, "{reason}");
     }
 }

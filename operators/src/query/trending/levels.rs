@@ -32,9 +32,11 @@ impl Levels {
     /// Takes in what one partition counted of an article; `None` where it no longer counts it.
     pub(super) fn set(&mut self, article: ArticleId, partition: usize, counts: Option<&ArticleCounts>) {
         let partitions = self.partitions;
-        let nothing = || Entry { by_partition: vec![f64::NEG_INFINITY; partitions], merged: f64::NEG_INFINITY };
+        let nothing =
+            || Entry { by_partition: vec![f64::NEG_INFINITY; partitions], merged: f64::NEG_INFINITY };
         let entry = self.articles.entry(article).or_insert_with(nothing);
-        entry.by_partition[partition] = counts.map_or(f64::NEG_INFINITY, |counts| level(counts, self.half_life));
+        entry.by_partition[partition] =
+            counts.map_or(f64::NEG_INFINITY, |counts| level(counts, self.half_life));
         entry.merged = merged(&entry.by_partition);
     }
 
@@ -65,7 +67,11 @@ impl Levels {
 
 fn level(counts: &ArticleCounts, half_life: usize) -> f64 {
     let sum = counts.decayed.get(half_life).copied().unwrap_or(0.0);
-    if sum > 0.0 { sum.log2() + counts.time as f64 / HALF_LIVES_MS[half_life] as f64 } else { f64::NEG_INFINITY }
+    if sum > 0.0 {
+        sum.log2() + counts.time as f64 / HALF_LIVES_MS[half_life] as f64
+    } else {
+        f64::NEG_INFINITY
+    }
 }
 
 /// The level of the sum: `m + log2(sum of 2^(l - m))` with `m` the highest, which cannot overflow.
@@ -86,7 +92,9 @@ mod tests {
 
     fn read_at(hours: &[i64]) -> ArticleCounts {
         let mut counts = ArticleCounts::default();
-        hours.iter().for_each(|hour| count_read(&mut counts, Timestamp(1_700_000_000_000 + hour * 3_600_000)));
+        hours
+            .iter()
+            .for_each(|hour| count_read(&mut counts, Timestamp(1_700_000_000_000 + hour * 3_600_000)));
         counts
     }
 

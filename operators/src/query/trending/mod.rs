@@ -121,7 +121,8 @@ impl Trending {
     /// Asks all partitions what changed. What cannot be had now stays as it was until the next refresh.
     pub async fn refresh(&self) {
         let mut mirror = self.mirror.lock().await;
-        let asked = self.tags.iter().zip(&mirror.partitions).map(|(tag, partition)| self.ask(tag, partition.since));
+        let asked =
+            self.tags.iter().zip(&mirror.partitions).map(|(tag, partition)| self.ask(tag, partition.since));
         let answers = futures::future::join_all(asked).await;
         let mut changed = false;
         for (place, answer) in answers.into_iter().enumerate() {
@@ -204,10 +205,11 @@ impl Mirror {
         for (key, value) in news.values {
             let bytes = value.as_ref().map(|value| value.bytes.as_ref());
             let taken = match ValueName::from_key(&key) {
-                Some(ValueName::Article(article)) => {
-                    decode::<ArticleCounts>(bytes).map(|counts| self.levels.set(article, place, counts.as_ref()))
+                Some(ValueName::Article(article)) => decode::<ArticleCounts>(bytes)
+                    .map(|counts| self.levels.set(article, place, counts.as_ref())),
+                Some(ValueName::Summary) => {
+                    decode(bytes).map(|summary| self.partitions[place].summary = summary)
                 }
-                Some(ValueName::Summary) => decode(bytes).map(|summary| self.partitions[place].summary = summary),
                 _ => Ok(()),
             };
             if let Err(error) = taken {
@@ -224,7 +226,8 @@ impl Mirror {
             (!article.version.withdrawn).then(|| Trend { article, share: (level - first).exp2() as f32 })
         };
         let summaries = || self.partitions.iter().filter_map(|partition| partition.summary.as_ref());
-        let mut active: Vec<ActiveReader> = summaries().flat_map(|summary| summary.active.iter().cloned()).collect();
+        let mut active: Vec<ActiveReader> =
+            summaries().flat_map(|summary| summary.active.iter().cloned()).collect();
         active.sort_by(|a, b| b.last_seen.cmp(&a.last_seen).then_with(|| a.user_id.cmp(&b.user_id)));
         active.truncate(ACTIVE_READERS);
         View {

@@ -1,0 +1,173 @@
+//! Searches: bodies, and what of their answers is used.
+
+use std::fmt::Write as _;
+
+use abovefold_schemas::{ArticleId, Offset};
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::super::Filter;
+
+/// The most candidates that Elasticsearch looks at per shard.
+const MOST_CANDIDATES: usize = 10_000;
+
+/// An article in the version that a search has seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Seen {
+    pub(super) id: ArticleId,
+    pub(super) offset: Offset,
+}
+
+/// One part of the answer to `_msearch`, or the answer to `_search`.
+#[derive(Debug, Deserialize)]
+pub(super) struct SearchAnswer {
+    #[serde(default)]
+    pub(super) status: Option<u16>,
+    #[serde(default)]
+    pub(super) error: Value,
+    #[serde(default)]
+    hits: SearchHits,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct SearchHits {
+    #[serde(default)]
+    hits: Vec<SearchHit>,
+}
+
+#[derive(Debug, Deserialize)]
+struct SearchHit {
+    fields: HitFields,
+}
+
+#[derive(Debug, Deserialize)]
+struct HitFields {
+    article_id: [i64; 1],
+    offset: [u64; 1],
+}
+
+/// The answer to `_msearch`.
+#[derive(Debug, Deserialize)]
+pub(super) struct MultiSearchAnswer {
+    pub(super) responses: Vec<SearchAnswer>,
+}
+
+impl SearchAnswer {
+    pub(super) fn seen(&self) -> Vec<Seen> {
+        let seen = |hit: &SearchHit| Seen { id: ArticleId(hit.fields.article_id[0]), offset: Offset(hit.fields.offset[0]) };
+        self.hits.hits.iter().map(seen).collect()
+    }
+}
+
+/// The line that goes before each search of `_msearch`. Half an answer would be taken for a whole one.
+pub(super) const SEARCH_HEADER: &str = "{\"allow_partial_search_results\":false}\n";
+
+/// The nearest by cosine, as one line.
+pub(super) fn nearest(direction: &[f32], k: usize, candidates: Option<usize>, filter: &Filter) -> String {
+    let candidates = candidates.unwrap_or_else(|| (2 * k).max(200)).clamp(k, MOST_CANDIDATES);
+    let mut knn = json!({"field": "vector", "k": k, "num_candidates": candidates});
+    // Withdrawn articles have no vector, so without a filter of the caller's the graph is searched without one.
+    if *filter != Filter::default() {
+        knn["filter"] = conditions(filter);
+    }
+    let mut body = json!({"size": k});
+    numbers_only(&mut body);
+    body["knn"] = knn;
+    // The vector is written by hand: as `Value`, each of its numbers would be an f64 of twice as many digits.
+    let mut line = body.to_string();
+    let place = line.find("{\"field\":\"vector\"").or_else(|| line.find("\"knn\":{").map(|at| at + 6)).map(|at| at + 1);
+    let mut vector = String::with_capacity(direction.len() * 13);
+    for number in direction {
+        let separator = if vector.is_empty() { "" } else { "," };
+        // Writing to a text cannot fail.
+        let _ = write!(vector, "{separator}{number}");
+    }
+    if let Some(place) = place {
+        line.insert_str(place, &format!("\"query_vector\":[{vector}],"));
+    }
+    line.push('\n');
+    line
+}
+
+/// The articles published last.
+pub(super) fn newest(k: usize, filter: &Filter) -> Bytes {
+    let mut body = json!({
+        "size": k,
+        "query": {"bool": {"filter": [conditions(filter)]}},
+        "sort": [{"published": "desc"}, {"article_id": "asc"}],
+        "track_total_hits": false,
+    });
+    numbers_only(&mut body);
+    body.to_string().into()
+}
+
+/// What counts the articles that are not withdrawn. The marker's document has no such field.
+pub(super) fn count() -> Bytes {
+    json!({"query": conditions(&Filter::default())}).to_string().into()
+}
+
+/// Only number and offset are brought, from doc values: neither ids nor documents are read from disk.
+fn numbers_only(body: &mut Value) {
+    body["stored_fields"] = "_none_".into();
+    body["docvalue_fields"] = json!(["article_id", "offset"]);
+}
+
+fn conditions(filter: &Filter) -> Value {
+    let mut must = vec![json!({"term": {"withdrawn": false}})];
+    if filter.published_from.is_some() || filter.published_until.is_some() {
+        let mut range = json!({});
+        if let Some(from) = filter.published_from {
+            range["gte"] = from.0.into();
+        }
+        if let Some(until) = filter.published_until {
+            range["lte"] = until.0.into();
+        }
+        must.push(json!({"range": {"published": range}}));
+    }
+    if !filter.categories.is_empty() {
+        must.push(json!({"terms": {"category": filter.categories}}));
+    }
+    let mut conditions = json!({"filter": must});
+    if !filter.exclude.is_empty() {
+        let ids: Vec<String> = filter.exclude.iter().map(ToString::to_string).collect();
+        conditions["must_not"] = json!([{"ids": {"values": ids}}]);
+    }
+    json!({"bool": conditions})
+}
+
+#[cfg(test)]
+mod tests {
+    use abovefold_schemas::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn a_search_is_one_line_with_the_vector_and_the_filter_inside() {
+        let filter = Filter {
+            exclude: vec![ArticleId(7)],
+            published_from: Some(Timestamp(5)),
+            published_until: None,
+            categories: vec!["news \"}".into()],
+        };
+        let line = nearest(&[0.5, -1.0], 10, None, &filter);
+        assert_eq!(line.matches('\n').count(), 1);
+        let body: Value = serde_json::from_str(&line).unwrap();
+        let knn = &body["knn"];
+        assert_eq!(knn["query_vector"], json!([0.5, -1]));
+        assert_eq!((&knn["k"], &knn["num_candidates"], &body["size"]), (&json!(10), &json!(200), &json!(10)));
+        let filter = &knn["filter"]["bool"];
+        assert_eq!(filter["must_not"], json!([{"ids": {"values": ["7"]}}]));
+        assert_eq!(filter["filter"][1], json!({"range": {"published": {"gte": 5}}}));
+        assert_eq!(filter["filter"][2], json!({"terms": {"category": ["news \"}"]}}));
+    }
+
+    #[test]
+    fn without_a_filter_the_graph_is_searched_without_one() {
+        let body: Value = serde_json::from_str(&nearest(&[1.0], 300, Some(10), &Filter::default())).unwrap();
+        assert!(body["knn"]["filter"].is_null());
+        assert_eq!(body["knn"]["num_candidates"], 300, "never fewer than k");
+        let body: Value = serde_json::from_str(&nearest(&[1.0], 9_000, None, &Filter::default())).unwrap();
+        assert_eq!(body["knn"]["num_candidates"], 10_000, "never more than the server takes");
+    }
+}
