@@ -119,7 +119,10 @@ impl Lane {
             if void == Some(lease) {
                 continue;
             }
-            let signal = match self.write(&epoch).await? {
+            tracing::debug!(tag = %self.tag, target = epoch.target.next.0, "epoch write begins");
+            let outcome = self.write(&epoch).await?;
+            tracing::debug!(tag = %self.tag, target = epoch.target.next.0, "epoch write ends");
+            let signal = match outcome {
                 WriteOutcome::Applied => Signal::Acked { lease, marker: epoch.target },
                 WriteOutcome::Conflict(found) => {
                     void = Some(lease);
