@@ -136,7 +136,7 @@ pub async fn next_run(member: &mut dyn LogMember) -> RecordRun {
     }
 }
 
-/// Takes so many records of a member, and checks that each partition goes on where it is.
+/// Takes at least so many records of a member, and checks that each partition goes on where it is.
 async fn follow(member: &mut dyn LogMember, places: &mut BTreeMap<u32, u64>, count: usize) {
     let mut taken = 0;
     while taken < count {
@@ -149,7 +149,6 @@ async fn follow(member: &mut dyn LogMember, places: &mut BTreeMap<u32, u64>, cou
         }
         taken += run.records.len();
     }
-    assert_eq!(taken, count);
 }
 
 async fn records_keep_order_bytes_and_places(log: Arc<dyn Log>) {
