@@ -3,7 +3,8 @@
 #
 #   make demo              set up, build and run the newspaper on this machine alone; prints its address
 #   make demo ARGS=--exit  the same, shows one reader's slate before and after some reads, and ends
-#   make test              set up, build and run every test that this machine can run; ARGS go to cargo test
+#   make test              set up, build and run every test that this machine can run; ARGS go to cargo test,
+#                          as in ARGS=marker or ARGS='--test state_conformance'
 #   make build             the program, at target/release/abovefold
 #   make bench             the benchmarks, as one table; ARGS go to them
 #   make servers           Kafka, Redis and Elasticsearch on 127.0.0.1 (KAFKA_PORT, REDIS_PORT, ELASTICSEARCH_PORT)
@@ -30,7 +31,8 @@ test:
 	@$(SETUP)/test.sh $(ARGS)
 
 bench: build
-	@$(WITH_ENV) cargo bench --locked -p abovefold-benches $(ARGS)
+	@# The whole workspace, as everywhere: one crate alone would be built with other features of its dependencies.
+	@$(WITH_ENV) cargo bench --workspace --locked --bench '*' $(ARGS)
 
 servers:
 	@$(SETUP)/servers.sh
