@@ -1,0 +1,171 @@
+//! The write path without a model: decode alone, and decode -> window -> key -> fold -> sink into a store in memory.
+
+use std::{hint::black_box, sync::Arc, time::Instant};
+
+use abovefold_engine::{
+    Dataflow, EngineError, EpochSink, Feed, Lease, Result, Runtime, Stage, TumblingWindow, WindowSettings,
+    log::{Bounds, Log, LogMember, LogReader, Membership, NewRecord, Position, Record, RecordRun},
+    state::{MemoryStore, StateStore, Tag},
+};
+use abovefold_operators::{
+    decode::Decode,
+    fold::{ArticleTable, Fold, FoldSettings},
+    key::KeyByReader,
+};
+use abovefold_schemas::{ArticleId, Event, Marker, Offset, ReaderId, Timestamp};
+use async_trait::async_trait;
+use futures::stream;
+use serde::de::IgnoredAny;
+use tokio::sync::mpsc;
+
+use crate::row::{Row, median};
+
+/// Events of one round.
+const EVENTS: usize = 200_000;
+/// Readers that they come from.
+const READERS: usize = 10_000;
+/// Records of one run, as a log hands them on.
+const RUN: usize = 1_000;
+/// Rounds of each side, interleaved.
+const ROUNDS: usize = 5;
+/// Events a second that decode -> key -> sink is to reach in memory.
+const TARGET: f64 = 300_000.0;
+
+/// Measures both, each beside its baseline in the same rounds.
+///
+/// # Panics
+/// When a dataflow fails, which it has no reason to.
+pub fn rows() -> Vec<Row> {
+    let records = events();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime can be had");
+    let (mut parsed, mut decoded, mut folded) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        parsed.push(rate(|| {
+            for record in &records {
+                black_box(serde_json::from_slice::<IgnoredAny>(&record.value).is_ok());
+            }
+        }));
+        decoded.push(rate(|| {
+            let mut decode = Decode::default();
+            for run in runs(&records) {
+                black_box(decode.run(run));
+            }
+        }));
+        folded.push(rate(|| runtime.block_on(fold(&records)).expect("the dataflow has no reason to fail")));
+    }
+    let (parsed, decoded, folded) = (median(&parsed), median(&decoded), median(&folded));
+    vec![
+        Row {
+            name: "decode JSON to Arrow".into(),
+            value: decoded,
+            unit: "events/s".into(),
+            baseline: "JSON parsed and thrown away".into(),
+            baseline_value: parsed,
+            target: None,
+        },
+        Row {
+            name: "decode, window, key, fold, sink in memory".into(),
+            value: folded,
+            unit: "events/s".into(),
+            baseline: "300,000 events/s".into(),
+            baseline_value: TARGET,
+            target: Some(1.0),
+        },
+    ]
+}
+
+fn rate(work: impl FnOnce()) -> f64 {
+    let started = Instant::now();
+    work();
+    EVENTS as f64 / started.elapsed().as_secs_f64()
+}
+
+fn events() -> Vec<Record> {
+    // A linear congruential generator: any spread over readers and articles will do.
+    let mut state = 1_u64;
+    let mut draw = |below: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % below
+    };
+    (0..EVENTS as u64)
+        .map(|offset| {
+            let reader = ReaderId::new(draw(READERS as u64).to_string()).expect("a number is an id");
+            let mut event = Event::read(reader, ArticleId(draw(5_000) as i64));
+            event.read_time = Some(draw(120) as f32);
+            event.scroll_pct = Some(draw(100) as f32);
+            event.device_type = 1;
+            event.timestamp = Some(Timestamp(1_700_000_000_000 + offset as i64 * 10));
+            let key = Some(event.user_id.as_str().to_owned().into());
+            let time = Timestamp(1_700_000_000_000 + offset as i64 * 10);
+            Record { offset: Offset(offset), time, key, value: event.to_json().into(), headers: Vec::new() }
+        })
+        .collect()
+}
+
+fn runs(records: &[Record]) -> impl Iterator<Item = RecordRun> + '_ {
+    records.chunks(RUN).map(|records| RecordRun { partition: 0, records: records.to_vec() })
+}
+
+async fn fold(records: &[Record]) -> Result<()> {
+    let runtime = Runtime::real();
+    let store: Arc<dyn StateStore> = Arc::new(MemoryStore::new());
+    let (feedback, _signals) = mpsc::unbounded_channel();
+    let lease = Lease { partition: 0, generation: 1 };
+    let marker = Marker::start(Offset(0));
+    store.initialise(&Tag { namespace: "bench".into(), partition: 0 }, marker).await?;
+    let mut feed = vec![Ok(Feed::Begin { lease, marker })];
+    let ends = records.len() as u64;
+    feed.extend(runs(records).flat_map(|run| {
+        // Without a source there is nobody to acknowledge: the window is told at once.
+        let acked = Marker::start(run.next());
+        [Ok(Feed::Data { lease, data: run }), Ok(Feed::Acked { lease, marker: acked })]
+    }));
+    let mut flow = Dataflow::new("bench", runtime.clone());
+    let table = ArticleTable::new(Arc::new(NoLog), "articles", Vec::new());
+    let window = WindowSettings { max_records: 1_024, ..WindowSettings::default() };
+    let fold = Fold::new("bench", store.clone(), None, table, feedback.clone(), FoldSettings::default(), runtime.clone());
+    let source: Stage<_> = flow.source("records", stream::iter(feed));
+    source
+        .then(&mut flow, Decode::default())
+        .then(&mut flow, TumblingWindow::new(window, runtime.clone()))
+        .then(&mut flow, KeyByReader::new(1))
+        .then(&mut flow, fold)
+        .sink(&mut flow, EpochSink::new("bench", "bench", store.clone(), feedback, runtime));
+    flow.finish().await?;
+    let stored = store.read(&Tag { namespace: "bench".into(), partition: 0 }, &[], &[]).await?.marker;
+    assert_eq!(stored.map(|marker| marker.next), Some(Offset(ends)), "every event is folded");
+    Ok(())
+}
+
+/// A log without topics: the fold asks it for articles, and there are none.
+#[derive(Debug)]
+struct NoLog;
+
+#[async_trait]
+impl Log for NoLog {
+    async fn partitions(&self, _topic: &str) -> Result<Option<u32>> {
+        Ok(None)
+    }
+    async fn create_topic(&self, _topic: &str, _partitions: u32) -> Result<u32> {
+        Err(none())
+    }
+    async fn append(&self, _topic: &str, _records: Vec<NewRecord>) -> Result<Vec<Position>> {
+        Err(none())
+    }
+    async fn bounds(&self, _topic: &str) -> Result<Vec<Bounds>> {
+        Ok(Vec::new())
+    }
+    async fn offsets_at(&self, _topic: &str, _time: Timestamp) -> Result<Vec<Offset>> {
+        Ok(Vec::new())
+    }
+    async fn read(&self, _topic: &str, _from: Vec<Position>) -> Result<Box<dyn LogReader>> {
+        Err(none())
+    }
+    async fn join(&self, _topic: &str, _membership: Membership) -> Result<Box<dyn LogMember>> {
+        Err(none())
+    }
+}
+
+fn none() -> EngineError {
+    EngineError::ours("use the log of a benchmark", "there is none")
+}
