@@ -1,5 +1,7 @@
 //! Both makes of the article edge keep the same promises.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 #[path = "common/elastic.rs"]
 mod elastic;
 #[path = "common/newsroom.rs"]
@@ -7,6 +9,7 @@ mod newsroom;
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use ::elasticsearch::http::{Method, headers::HeaderMap, transport::Transport};
 use abovefold_engine::Fault;
 use abovefold_operators::articles::{ArticleIndex, ArticleSettings, Filter, open};
 use abovefold_schemas::{ArticleId, Offset, Timestamp};
@@ -14,6 +17,7 @@ use newsroom::{
     CATEGORIES, Draws, HOUR, NEW_YEAR, WIDTH, article, articles, brute_force, ids, nearest, numbers, query,
     take_in, withdrawn,
 };
+use serde_json::{Value, json};
 
 /// Where an index is kept during a test.
 struct Place {
@@ -360,4 +364,111 @@ async fn a_wrong_url_is_refused_without_telling_its_password() {
         assert!(!error.to_string().contains("SECRET"), "{error}");
         assert_eq!(error.fault, Fault::User);
     }
+}
+
+/// A request past our own code, to do what others may do to the server.
+async fn raw(address: &str, method: Method, path: &str, body: Option<String>) -> Value {
+    let transport = Transport::single_node(address).unwrap();
+    let response = transport.send(method, path, HeaderMap::new(), None::<&()>, body, None).await.unwrap();
+    response.json().await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deleted_index_is_made_again_and_its_marker_is_empty() {
+    let test = "a_deleted_index_is_made_again_and_its_marker_is_empty";
+    let Some(place) = Place::elasticsearch(test) else { return };
+    let (index, all) = (place.open().await, articles(20, 13));
+    take_in(&*index, &all[..10], 10).await;
+    assert_eq!(nearest(&*index, &all[3].version.vector, 10, Filter::default()).await.len(), 10);
+    raw(elastic::server().unwrap(), Method::Delete, &format!("{test}-000001"), None).await;
+
+    let error = index.count().await.unwrap_err();
+    assert!(error.retry && error.to_string().contains("abovefold process"), "{error}");
+    // A worker in the middle of its topic: its batch must not land as if nothing had happened.
+    let error = index.apply(all[10..].to_vec(), &[Offset(20)]).await.unwrap_err();
+    assert!(error.retry && error.to_string().contains("read its marker"), "{error}");
+    assert_eq!(index.marker().await.unwrap(), []);
+    assert_eq!(index.count().await.unwrap(), 0);
+    take_in(&*index, &all, 20).await;
+    assert_eq!((index.count().await.unwrap(), index.marker().await.unwrap()), (20, vec![Offset(20)]));
+
+    // Deleted and made again by somebody else between two batches.
+    raw(elastic::server().unwrap(), Method::Delete, &format!("{test}-000001"), None).await;
+    assert_eq!(place.open().await.marker().await.unwrap(), []);
+    let error = index.apply(vec![article(30, 20, vec![])], &[Offset(21)]).await.unwrap_err();
+    assert!(error.retry && error.to_string().contains("read its marker"), "{error}");
+    assert_eq!(
+        index.marker().await.unwrap(),
+        [],
+        "the marker of the old index says nothing about the new one"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_index_that_cannot_hold_our_articles_is_refused() {
+    if Place::elasticsearch("an_index_that_cannot_hold_our_articles_is_refused").is_none() {
+        return;
+    }
+    let address = elastic::server().unwrap();
+    raw(address, Method::Put, "plain", None).await;
+    let error = open(&format!("{address}/plain"), &ArticleSettings::default())
+        .await
+        .unwrap()
+        .marker()
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains("plain is an index, but an alias is needed"), "{error}");
+    assert_eq!((error.fault, error.retry), (Fault::User, false));
+
+    let other =
+        r#"{"aliases":{"foreign":{}},"mappings":{"properties":{"vector":{"type":"dense_vector","dims":3}}}}"#;
+    raw(address, Method::Put, "foreign-000001", Some(other.into())).await;
+    let error = open(&format!("{address}/foreign"), &ArticleSettings::default())
+        .await
+        .unwrap()
+        .marker()
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains("was not made by this version"), "{error}");
+
+    let of_space =
+        |space: &str| ArticleSettings { vector_space: Some(space.into()), ..ArticleSettings::default() };
+    let index = open(&format!("{address}/spaces"), &of_space("one")).await.unwrap();
+    assert_eq!(index.marker().await.unwrap(), []);
+    assert!(index.check().await.unwrap().contains("spaces-one-000001"));
+    let error =
+        open(&format!("{address}/spaces"), &of_space("two")).await.unwrap().marker().await.unwrap_err();
+    assert!(error.to_string().contains("holds vectors of the space one, not of two"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_mapping_is_the_one_that_is_promised() {
+    let test = "the_mapping_is_the_one_that_is_promised";
+    let Some(place) = Place::elasticsearch(test) else { return };
+    let index = place.open().await;
+    take_in(&*index, &articles(3, 14), 3).await;
+    let found = raw(elastic::server().unwrap(), Method::Get, test, None).await;
+    let mappings = &found[format!("{test}-000001")]["mappings"];
+    assert_eq!(mappings["dynamic"], "false");
+    let vector = &mappings["properties"]["vector"];
+    assert_eq!((&vector["dims"], &vector["similarity"]), (&json!(768), &json!("cosine")));
+    assert_eq!(vector["index_options"], json!({"type": "int8_hnsw", "m": 16, "ef_construction": 100}));
+    let words = index.check().await.unwrap();
+    assert!(words.starts_with("Elasticsearch ") && words.contains(", 3 articles in the_mapping"), "{words}");
+}
+
+#[tokio::test]
+async fn a_server_that_is_down_is_named_without_its_password() {
+    let settings =
+        ArticleSettings { write_timeout_ms: 100, search_timeout_ms: 100, ..ArticleSettings::default() };
+    let index = open("http://elastic:SECRET@127.0.0.1:9/news", &settings).await.unwrap();
+    let error = index.count().await.unwrap_err();
+    let words = error.to_string();
+    assert!(words.starts_with("count the articles at http://127.0.0.1:9/news: "), "{words}");
+    assert!(
+        words.contains("refused") && words.contains("(2 attempts)") && !words.contains("SECRET"),
+        "{words}"
+    );
+    assert!(!format!("{index:?}").contains("SECRET"));
+    assert_eq!((error.fault, error.retry), (Fault::Outside, true));
 }

@@ -4,6 +4,7 @@
 //! One conformance suite (`operators/tests/articles_conformance.rs`) runs against both. What is in it comes from the topic
 //! `articles` alone; its marker says up to where, so that an emptied index is filled again.
 
+pub mod elastic;
 pub mod embedded;
 mod filter;
 pub mod open;

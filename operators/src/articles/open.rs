@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use abovefold_engine::{EngineError, Result};
 
-use super::{ArticleIndex, ArticleSettings, embedded::EmbeddedArticles};
+use super::{ArticleIndex, ArticleSettings, elastic::ElasticArticles, embedded::EmbeddedArticles};
 
 /// Opens the article edge: `file:DIR` keeps it in this process and in `DIR/articles.redb`, `http(s)://[user:password@]host:port/index` in
 /// Elasticsearch, where `index` is an alias.
@@ -13,7 +13,7 @@ use super::{ArticleIndex, ArticleSettings, embedded::EmbeddedArticles};
 ///
 /// # Errors
 /// When the URL or a setting is wrong, or when another process holds the folder.
-pub async fn open(url: &str, _settings: &ArticleSettings) -> Result<Arc<dyn ArticleIndex>> {
+pub async fn open(url: &str, settings: &ArticleSettings) -> Result<Arc<dyn ArticleIndex>> {
     if let Some(dir) = url.strip_prefix("file:") {
         if dir.is_empty() {
             return Err(EngineError::user(
@@ -24,7 +24,7 @@ pub async fn open(url: &str, _settings: &ArticleSettings) -> Result<Arc<dyn Arti
         return Ok(Arc::new(EmbeddedArticles::open(Path::new(dir)).await?));
     }
     if url.starts_with("http://") || url.starts_with("https://") {
-        return Err(EngineError::user("open the articles in Elasticsearch", "this make is still to come"));
+        return Ok(Arc::new(ElasticArticles::new(url, settings)?));
     }
     // The rest of the URL may hold a password.
     let scheme = url.split_once(':').map_or("no scheme", |(scheme, _)| scheme);

@@ -34,8 +34,11 @@ pub(super) fn connect(url: &str, settings: &ArticleSettings) -> Result<(Address,
     let (address, in_url) = parse(url)?;
     let tried = || format!("speak to Elasticsearch at {address}");
     // A search server stands beside the program; a proxy that the environment names for the web is not on the way to it.
-    let mut builder = TransportBuilder::new(SingleNodeConnectionPool::new(address.base.clone())).disable_proxy();
-    if let Some(credentials) = credentials(in_url, settings).map_err(|reason| EngineError::user(tried(), reason))? {
+    let mut builder =
+        TransportBuilder::new(SingleNodeConnectionPool::new(address.base.clone())).disable_proxy();
+    if let Some(credentials) =
+        credentials(in_url, settings).map_err(|reason| EngineError::user(tried(), reason))?
+    {
         builder = builder.auth(credentials);
     }
     if let Some(file) = &settings.ca_certificate {
@@ -49,11 +52,15 @@ pub(super) fn connect(url: &str, settings: &ArticleSettings) -> Result<(Address,
 fn parse(url: &str) -> Result<(Address, Option<(String, String)>)> {
     // Not even a part of the URL is shown: what cannot be read may be a password.
     let refuse = |reason: String| {
-        EngineError::user("open the articles in Elasticsearch", format!("{reason}: write http(s)://[user:password@]host:port/index"))
+        EngineError::user(
+            "open the articles in Elasticsearch",
+            format!("{reason}: write http(s)://[user:password@]host:port/index"),
+        )
     };
     let mut base = Url::parse(url).map_err(|error| refuse(format!("the URL cannot be read, {error}")))?;
     let path = base.path().trim_matches('/').to_owned();
-    let (prefix, alias) = path.rsplit_once('/').map_or(("", path.as_str()), |(prefix, alias)| (prefix, alias));
+    let (prefix, alias) =
+        path.rsplit_once('/').map_or(("", path.as_str()), |(prefix, alias)| (prefix, alias));
     check_name(alias).map_err(refuse)?;
     let user = decode(base.username());
     let password = decode(base.password().unwrap_or_default());
@@ -69,7 +76,9 @@ fn parse(url: &str) -> Result<(Address, Option<(String, String)>)> {
 
 /// Elasticsearch's rules for names, as far as they can be kept apart from a URL's.
 fn check_name(name: &str) -> Result<(), String> {
-    let fits = |character: char| character.is_ascii_lowercase() || character.is_ascii_digit() || "-_.".contains(character);
+    let fits = |character: char| {
+        character.is_ascii_lowercase() || character.is_ascii_digit() || "-_.".contains(character)
+    };
     match name.chars().next() {
         None => Err("the URL names no index".into()),
         Some('-' | '_' | '.') => Err(format!("the index {name} begins with a sign")),
@@ -79,7 +88,10 @@ fn check_name(name: &str) -> Result<(), String> {
     }
 }
 
-fn credentials(in_url: Option<(String, String)>, settings: &ArticleSettings) -> Result<Option<Credentials>, String> {
+fn credentials(
+    in_url: Option<(String, String)>,
+    settings: &ArticleSettings,
+) -> Result<Option<Credentials>, String> {
     if let Some(key) = &settings.api_key {
         // The client would panic on a key that cannot stand in a header.
         if key.is_empty() || !key.chars().all(|character| character.is_ascii_graphic()) {
@@ -93,8 +105,10 @@ fn credentials(in_url: Option<(String, String)>, settings: &ArticleSettings) -> 
 
 fn read_certificate(file: &Path) -> Result<Certificate, String> {
     let shown = file.display();
-    let bytes = std::fs::read(file).map_err(|error| format!("ca_certificate {shown} cannot be read: {error}"))?;
-    Certificate::from_pem(&bytes).map_err(|error| format!("ca_certificate {shown} is no PEM certificate: {error}"))
+    let bytes =
+        std::fs::read(file).map_err(|error| format!("ca_certificate {shown} cannot be read: {error}"))?;
+    Certificate::from_pem(&bytes)
+        .map_err(|error| format!("ca_certificate {shown} is no PEM certificate: {error}"))
 }
 
 /// Undoes percent-encoding.
@@ -146,7 +160,8 @@ mod tests {
 
     #[test]
     fn a_certificate_that_is_missing_and_a_key_that_is_none_are_refused() {
-        let settings = ArticleSettings { ca_certificate: Some("/no/such.pem".into()), ..ArticleSettings::default() };
+        let settings =
+            ArticleSettings { ca_certificate: Some("/no/such.pem".into()), ..ArticleSettings::default() };
         let error = connect("https://host:9200/news", &settings).unwrap_err();
         assert!(error.to_string().contains("ca_certificate /no/such.pem cannot be read"), "{error}");
         let settings = ArticleSettings { api_key: Some("SECRET\n".into()), ..ArticleSettings::default() };

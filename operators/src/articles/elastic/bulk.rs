@@ -49,7 +49,12 @@ struct ItemResult {
 }
 
 /// Writes all articles. A document is replaced by a higher offset alone, so order and repeats do not matter.
-pub(super) async fn write(wire: &Wire, alias: &str, articles: Vec<Arc<Article>>, patience: Patience) -> Result<Written> {
+pub(super) async fn write(
+    wire: &Wire,
+    alias: &str,
+    articles: Vec<Arc<Article>>,
+    patience: Patience,
+) -> Result<Written> {
     let mut rest = articles;
     while !rest.is_empty() {
         let all = rest;
@@ -72,7 +77,8 @@ async fn write_some(
 ) -> Result<Written> {
     // Without an alias the server might make an index of its own taste under that name.
     let path = format!("{alias}/_bulk");
-    let query = [("require_alias", "true"), ("filter_path", "errors,items.*._id,items.*.status,items.*.error")];
+    let query =
+        [("require_alias", "true"), ("filter_path", "errors,items.*._id,items.*.status,items.*.error")];
     let mut failed = 0;
     loop {
         let request = Request { method: Method::Post, path: &path, query: &query, body: Some(body.clone()) };
@@ -101,7 +107,10 @@ async fn write_some(
         failed += 1;
         let Some(wait) = patience.wait_after(failed) else {
             let reason = reason_of(&first.error).unwrap_or_else(|| format!("status {}", first.status));
-            return Err(wire.outside(TRIED, format!("{} articles are not taken: {reason} ({failed} attempts)", busy.len())));
+            return Err(wire.outside(
+                TRIED,
+                format!("{} articles are not taken: {reason} ({failed} attempts)", busy.len()),
+            ));
         };
         articles.retain(|article| busy.iter().any(|item| item.id == article.id.to_string()));
         pause(wait).await;
@@ -120,10 +129,12 @@ fn body(mut articles: Vec<Arc<Article>>) -> (Bytes, Vec<Arc<Article>>, Vec<Arc<A
         }
         // External versions begin at 1 for the first offset, 0.
         let version = article.offset.0 + 1;
-        let action = json!({"index": {"_id": article.id.to_string(), "version": version, "version_type": "external"}});
+        let action =
+            json!({"index": {"_id": article.id.to_string(), "version": version, "version_type": "external"}});
         body.extend_from_slice(action.to_string().as_bytes());
         body.push(b'\n');
-        serde_json::to_writer(&mut body, &Document::of(article)).expect("a document has no keys that are no texts");
+        serde_json::to_writer(&mut body, &Document::of(article))
+            .expect("a document has no keys that are no texts");
         body.push(b'\n');
         taken += 1;
     }

@@ -146,7 +146,10 @@ impl IndexPlan {
             Some(only) if indices.len() == 1 => only,
             _ => {
                 let names = indices.keys().cloned().collect::<Vec<_>>().join(", ");
-                return Err(wire.user(tried, format!("the alias {alias} stands for several indices ({names}): leave it one")));
+                return Err(wire.user(
+                    tried,
+                    format!("the alias {alias} stands for several indices ({names}): leave it one"),
+                ));
             }
         };
         if index == alias {
@@ -157,7 +160,10 @@ impl IndexPlan {
         }
         let mappings = &found["mappings"];
         let vector = &mappings["properties"]["vector"];
-        if mappings["_meta"]["format"] != FORMAT || vector["dims"] != WIDTH || vector["similarity"] != "cosine" {
+        if mappings["_meta"]["format"] != FORMAT
+            || vector["dims"] != WIDTH
+            || vector["similarity"] != "cosine"
+        {
             return Err(wire.user(
                 tried,
                 format!(
@@ -179,7 +185,10 @@ impl IndexPlan {
         }
         match found["settings"]["index"]["uuid"].as_str() {
             Some(uuid) => Ok(Incarnation { index: index.clone(), uuid: uuid.to_owned() }),
-            None => Err(wire.outside(tried, "the answer names no uuid of the index; is this Elasticsearch 8 or 9?")),
+            None => {
+                Err(wire
+                    .outside(tried, "the answer names no uuid of the index; is this Elasticsearch 8 or 9?"))
+            }
         }
     }
 }

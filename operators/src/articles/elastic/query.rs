@@ -1,16 +1,17 @@
 //! Searches: bodies, and what of their answers is used.
 
-use std::fmt::Write as _;
-
 use abovefold_schemas::{ArticleId, Offset};
 use bytes::Bytes;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::super::Filter;
 
 /// The most candidates that Elasticsearch looks at per shard.
 const MOST_CANDIDATES: usize = 10_000;
+/// Number and offset are brought from doc values: neither ids nor documents are read from disk.
+const NUMBERS: [&str; 2] = ["article_id", "offset"];
+const NO_DOCUMENT: &str = "_none_";
 
 /// An article in the version that a search has seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +56,10 @@ pub(super) struct MultiSearchAnswer {
 
 impl SearchAnswer {
     pub(super) fn seen(&self) -> Vec<Seen> {
-        let seen = |hit: &SearchHit| Seen { id: ArticleId(hit.fields.article_id[0]), offset: Offset(hit.fields.offset[0]) };
+        let seen = |hit: &SearchHit| Seen {
+            id: ArticleId(hit.fields.article_id[0]),
+            offset: Offset(hit.fields.offset[0]),
+        };
         self.hits.hits.iter().map(seen).collect()
     }
 }
@@ -63,54 +67,52 @@ impl SearchAnswer {
 /// The line that goes before each search of `_msearch`. Half an answer would be taken for a whole one.
 pub(super) const SEARCH_HEADER: &str = "{\"allow_partial_search_results\":false}\n";
 
+#[derive(Debug, Serialize)]
+struct NearestSearch<'a> {
+    size: usize,
+    stored_fields: &'static str,
+    docvalue_fields: [&'static str; 2],
+    knn: Knn<'a>,
+}
+
+#[derive(Debug, Serialize)]
+struct Knn<'a> {
+    field: &'static str,
+    query_vector: &'a [f32],
+    k: usize,
+    num_candidates: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    filter: Option<Value>,
+}
+
 /// The nearest by cosine, as one line.
 pub(super) fn nearest(direction: &[f32], k: usize, candidates: Option<usize>, filter: &Filter) -> String {
-    let candidates = candidates.unwrap_or_else(|| (2 * k).max(200)).clamp(k, MOST_CANDIDATES);
-    let mut knn = json!({"field": "vector", "k": k, "num_candidates": candidates});
+    let num_candidates = candidates.unwrap_or_else(|| (2 * k).max(200)).clamp(k, MOST_CANDIDATES);
     // Withdrawn articles have no vector, so without a filter of the caller's the graph is searched without one.
-    if *filter != Filter::default() {
-        knn["filter"] = conditions(filter);
-    }
-    let mut body = json!({"size": k});
-    numbers_only(&mut body);
-    body["knn"] = knn;
-    // The vector is written by hand: as `Value`, each of its numbers would be an f64 of twice as many digits.
-    let mut line = body.to_string();
-    let place = line.find("{\"field\":\"vector\"").or_else(|| line.find("\"knn\":{").map(|at| at + 6)).map(|at| at + 1);
-    let mut vector = String::with_capacity(direction.len() * 13);
-    for number in direction {
-        let separator = if vector.is_empty() { "" } else { "," };
-        // Writing to a text cannot fail.
-        let _ = write!(vector, "{separator}{number}");
-    }
-    if let Some(place) = place {
-        line.insert_str(place, &format!("\"query_vector\":[{vector}],"));
-    }
+    let filter = (*filter != Filter::default()).then(|| conditions(filter));
+    let knn = Knn { field: "vector", query_vector: direction, k, num_candidates, filter };
+    let search = NearestSearch { size: k, stored_fields: NO_DOCUMENT, docvalue_fields: NUMBERS, knn };
+    let mut line = serde_json::to_string(&search).expect("a search has no keys that are no texts");
     line.push('\n');
     line
 }
 
 /// The articles published last.
 pub(super) fn newest(k: usize, filter: &Filter) -> Bytes {
-    let mut body = json!({
+    let body = json!({
         "size": k,
+        "stored_fields": NO_DOCUMENT,
+        "docvalue_fields": NUMBERS,
         "query": {"bool": {"filter": [conditions(filter)]}},
         "sort": [{"published": "desc"}, {"article_id": "asc"}],
         "track_total_hits": false,
     });
-    numbers_only(&mut body);
     body.to_string().into()
 }
 
 /// What counts the articles that are not withdrawn. The marker's document has no such field.
 pub(super) fn count() -> Bytes {
     json!({"query": conditions(&Filter::default())}).to_string().into()
-}
-
-/// Only number and offset are brought, from doc values: neither ids nor documents are read from disk.
-fn numbers_only(body: &mut Value) {
-    body["stored_fields"] = "_none_".into();
-    body["docvalue_fields"] = json!(["article_id", "offset"]);
 }
 
 fn conditions(filter: &Filter) -> Value {
@@ -154,7 +156,7 @@ mod tests {
         assert_eq!(line.matches('\n').count(), 1);
         let body: Value = serde_json::from_str(&line).unwrap();
         let knn = &body["knn"];
-        assert_eq!(knn["query_vector"], json!([0.5, -1]));
+        assert_eq!(knn["query_vector"], json!([0.5, -1.0]));
         assert_eq!((&knn["k"], &knn["num_candidates"], &body["size"]), (&json!(10), &json!(200), &json!(10)));
         let filter = &knn["filter"]["bool"];
         assert_eq!(filter["must_not"], json!([{"ids": {"values": ["7"]}}]));

@@ -4,11 +4,7 @@ use std::{error::Error as _, fmt::Write as _, time::Duration};
 
 use abovefold_engine::{EngineError, Result};
 use bytes::Bytes;
-use elasticsearch::http::{
-    Method,
-    headers::HeaderMap,
-    transport::Transport,
-};
+use elasticsearch::http::{Method, headers::HeaderMap, transport::Transport};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -28,8 +24,9 @@ impl Patience {
 
     /// How long to wait after that many failed attempts; `None`: give up.
     pub(super) fn wait_after(&self, failed: u32) -> Option<Duration> {
-        (failed < self.attempts)
-            .then(|| self.first_wait.saturating_mul(1 << failed.saturating_sub(1).min(16)).min(Self::LONGEST_WAIT))
+        (failed < self.attempts).then(|| {
+            self.first_wait.saturating_mul(1 << failed.saturating_sub(1).min(16)).min(Self::LONGEST_WAIT)
+        })
     }
 }
 
@@ -80,12 +77,20 @@ impl Wire {
             failed += 1;
             match patience.wait_after(failed) {
                 Some(wait) => {
-                    tracing::warn!(articles = self.shown, tried, problem, failed, "elasticsearch did not answer, trying again");
+                    tracing::warn!(
+                        articles = self.shown,
+                        tried,
+                        problem,
+                        failed,
+                        "elasticsearch did not answer, trying again"
+                    );
                     pause(wait).await;
                 }
                 None => {
                     let times = if failed == 1 { String::new() } else { format!(" ({failed} attempts)") };
-                    return Err(self.outside(tried, format!("{problem}{times}; is the server up and its URL right?")));
+                    return Err(
+                        self.outside(tried, format!("{problem}{times}; is the server up and its URL right?"))
+                    );
                 }
             }
         }
@@ -135,8 +140,9 @@ impl Answer {
         if self.status >= 300 {
             return Err(wire.unexpected(tried, self));
         }
-        serde_json::from_slice(&self.body)
-            .map_err(|error| wire.outside(tried, format!("the answer cannot be read ({error}); is this Elasticsearch 8 or 9?")))
+        serde_json::from_slice(&self.body).map_err(|error| {
+            wire.outside(tried, format!("the answer cannot be read ({error}); is this Elasticsearch 8 or 9?"))
+        })
     }
 
     /// What the server says is wrong.
@@ -191,7 +197,9 @@ pub(super) async fn pause(wait: Duration) {
 /// Runs what takes longer than half a millisecond beside the runtime: large bodies, made and read.
 #[allow(clippy::disallowed_methods)]
 pub(super) async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| EngineError::ours("work on a body of Elasticsearch", error))
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| EngineError::ours("work on a body of Elasticsearch", error))
 }
 
 #[cfg(test)]
@@ -202,7 +210,8 @@ mod tests {
     fn the_wait_doubles_and_ends() {
         let patience =
             Patience { timeout: Duration::ZERO, attempts: 9, first_wait: Duration::from_millis(100) };
-        let waits: Vec<_> = (1..=9).map(|failed| patience.wait_after(failed).map(|wait| wait.as_millis())).collect();
+        let waits: Vec<_> =
+            (1..=9).map(|failed| patience.wait_after(failed).map(|wait| wait.as_millis())).collect();
         let some = [100, 200, 400, 800, 1_600, 3_200, 5_000, 5_000].map(Some);
         assert_eq!(waits[..8], some);
         assert_eq!(waits[8], None);
