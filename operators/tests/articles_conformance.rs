@@ -1,6 +1,10 @@
 //! Both makes of the article edge keep the same promises.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says what it skips"
+)]
 
 #[path = "common/elastic.rs"]
 mod elastic;

@@ -12,12 +12,12 @@ mod address;
 mod bulk;
 mod cache;
 mod document;
+mod fetch;
 mod index;
 mod query;
 mod wire;
 
 use std::{
-    collections::BTreeMap,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -34,10 +34,9 @@ use serde_json::{Value, json};
 use self::{
     bulk::Written,
     cache::RecentArticles,
-    document::Document,
     index::{Incarnation, IndexPlan},
     query::{MultiSearchAnswer, SearchAnswer, Seen},
-    wire::{Answer, Patience, Request, Wire, beside, reason_of},
+    wire::{Answer, Patience, Request, Wire, reason_of},
 };
 use super::{
     Article, ArticleIndex, ArticleSettings, Filter, Hit, NearestQuery,
@@ -61,25 +60,6 @@ impl fmt::Debug for ElasticArticles {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ElasticArticles").field("at", &self.wire.shown).finish_non_exhaustive()
     }
-}
-
-#[derive(Debug, Deserialize)]
-struct GetManyAnswer {
-    docs: Vec<GetAnswer>,
-}
-
-#[derive(Debug, Deserialize)]
-struct GetAnswer {
-    #[serde(rename = "_id")]
-    id: String,
-    #[serde(default)]
-    found: bool,
-    #[serde(rename = "_version", default)]
-    version: u64,
-    #[serde(rename = "_source")]
-    document: Option<Document>,
-    #[serde(default)]
-    error: Value,
 }
 
 impl ElasticArticles {
@@ -151,74 +131,6 @@ impl ElasticArticles {
             self.alias
         );
         self.wire.outside(tried, reason)
-    }
-
-    /// The articles that a search has seen, at least as new as it has seen them, each at most once.
-    async fn resolve(&self, seen: &[Seen]) -> Result<BTreeMap<ArticleId, Arc<Article>>> {
-        let mut articles = BTreeMap::new();
-        let mut missing = Vec::new();
-        {
-            let mut recent = self.recent();
-            for Seen { id, offset } in seen {
-                match recent.version(*id, *offset) {
-                    Some(article) => drop(articles.insert(*id, article)),
-                    None => missing.push(*id),
-                }
-            }
-        }
-        missing.sort_unstable();
-        missing.dedup();
-        articles.extend(self.fetch(&missing).await?);
-        Ok(articles)
-    }
-
-    /// Brings articles from the server into memory.
-    async fn fetch(&self, ids: &[ArticleId]) -> Result<BTreeMap<ArticleId, Arc<Article>>> {
-        // A thousand articles are some 15 MB.
-        let mut fetched = BTreeMap::new();
-        for ids in ids.chunks(1_000) {
-            let docs = ids.iter().map(|id| json!({"_id": id.to_string()})).collect();
-            for answer in self.get_many(docs).await? {
-                if let Some(article) = self.article(answer)? {
-                    fetched.insert(article.id, article);
-                }
-            }
-        }
-        let mut recent = self.recent();
-        fetched.values().for_each(|article| recent.put(Arc::clone(article)));
-        Ok(fetched)
-    }
-
-    /// `_mget`: as of now, whether searches can see it yet or not.
-    async fn get_many(&self, docs: Vec<Value>) -> Result<Vec<GetAnswer>> {
-        const TRIED: &str = "get articles";
-        let answer = self.ask(TRIED, "_mget", &[], json!({"docs": docs}).to_string().into()).await?;
-        if answer.status >= 300 {
-            return Err(self.wire.unexpected(TRIED, &answer));
-        }
-        let read = beside(move || serde_json::from_slice::<GetManyAnswer>(&answer.body)).await?;
-        let answer =
-            read.map_err(|error| self.wire.outside(TRIED, format!("the answer cannot be read: {error}")))?;
-        for doc in &answer.docs {
-            if let Some(reason) = reason_of(&doc.error) {
-                // With several shards, a missing index is told per document.
-                let no_index = doc.error["type"] == "index_not_found_exception";
-                return Err(if no_index { self.no_index(TRIED) } else { self.wire.outside(TRIED, reason) });
-            }
-        }
-        Ok(answer.docs)
-    }
-
-    fn article(&self, answer: GetAnswer) -> Result<Option<Arc<Article>>> {
-        let GetAnswer { id, document, .. } = answer;
-        match document.map(Document::into_article) {
-            None => Ok(None),
-            Some(Some(article)) => Ok(Some(Arc::new(article))),
-            Some(None) => Err(self.wire.user(
-                "get articles",
-                format!("the document {id} was not written by Abovefold: delete the index, then it is filled again"),
-            )),
-        }
     }
 
     /// The server's version, where we may ask for it.
@@ -330,36 +242,7 @@ impl ArticleIndex for ElasticArticles {
     }
 
     async fn get(&self, ids: &[ArticleId]) -> Result<Vec<Option<Arc<Article>>>> {
-        if ids.is_empty() {
-            return Ok(Vec::new());
-        }
-        // Of an article in memory only the version is asked for; all others come in the same round trip.
-        let known: Vec<Option<Arc<Article>>> = {
-            let mut recent = self.recent();
-            ids.iter().map(|id| recent.any(*id)).collect()
-        };
-        let docs = ids.iter().zip(&known).map(|(id, known)| match known {
-            Some(_) => json!({"_id": id.to_string(), "_source": false}),
-            None => json!({"_id": id.to_string()}),
-        });
-        let mut articles = BTreeMap::new();
-        let mut stale = Vec::new();
-        for (answer, known) in self.get_many(docs.collect()).await?.into_iter().zip(known) {
-            match known {
-                Some(known) if answer.found && answer.version == known.offset.next().0 => {
-                    articles.insert(known.id, known);
-                }
-                Some(known) if answer.found => stale.push(known.id),
-                _ => {
-                    if let Some(article) = self.article(answer)? {
-                        self.recent().put(article.clone());
-                        articles.insert(article.id, article);
-                    }
-                }
-            }
-        }
-        articles.extend(self.fetch(&stale).await?);
-        Ok(ids.iter().map(|id| articles.get(id).cloned()).collect())
+        self.get_by_number(ids).await
     }
 
     async fn newest(&self, k: usize, filter: &Filter) -> Result<Vec<Arc<Article>>> {
