@@ -51,10 +51,9 @@ async fn kafka_keeps_its_promises() {
         }
     };
     let url = server.url("user_events");
-    let opened = url.clone();
-    let subject = Subject::new("kafka", move || log::open(&opened, &LogSettings::default()).unwrap());
+    let subject = Subject::new("kafka", move || log::open(&url, &LogSettings::default()).unwrap());
     all_cases(subject).await;
-    log_kafka_cases::all(&url, server.port).await;
+    log_kafka_cases::all(&server).await;
 }
 
 #[tokio::test]

@@ -147,6 +147,10 @@ pub trait Log: Debug + Send + Sync {
 
     /// Appends records and returns their positions, in the same order, once they are durable
     /// (`acks=all`; an fsync). Records of one key keep their order.
+    ///
+    /// # Errors
+    /// When the topic or partition is not there, a record is too large, or the log does not answer. Some of the records may have
+    /// been written then: appending them again may write them twice.
     async fn append(&self, topic: &str, records: Vec<NewRecord>) -> Result<Vec<Position>>;
 
     /// First and next offset of each partition, by its number.

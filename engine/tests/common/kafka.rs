@@ -19,18 +19,33 @@ impl KafkaServer {
     pub fn start() -> Result<Self, String> {
         let folder = TempDir::new().map_err(|error| format!("no temporary folder: {error}"))?;
         let port = free_port()?;
+        let server = Self { folder, port };
+        server.start_again()?;
+        Ok(server)
+    }
+
+    /// Starts it in its folder, on its port.
+    pub fn start_again(&self) -> Result<(), String> {
         let output = Command::new("bash")
             .arg(script())
             .arg("start")
-            .arg(folder.path())
-            .arg(port.to_string())
+            .arg(self.folder.path())
+            .arg(self.port.to_string())
             .env("ABOVEFOLD_SERVERS_FOR", std::process::id().to_string())
             .output()
             .map_err(|error| format!("bash: {error}"))?;
         if !output.status.success() {
             return Err(String::from_utf8_lossy(&output.stderr).trim().to_owned());
         }
-        Ok(Self { folder, port })
+        Ok(())
+    }
+
+    /// Stops it; what it holds stays.
+    pub fn stop(&self) {
+        let stopped = Command::new("bash").arg(script()).arg("stop").arg(self.folder.path()).output();
+        if let Err(error) = stopped {
+            println!("Kafka in {} was not stopped: {error}", self.folder.path().display());
+        }
     }
 
     /// The URL of a log whose main topic is `topic`.
@@ -41,10 +56,7 @@ impl KafkaServer {
 
 impl Drop for KafkaServer {
     fn drop(&mut self) {
-        let stopped = Command::new("bash").arg(script()).arg("stop").arg(self.folder.path()).output();
-        if let Err(error) = stopped {
-            println!("Kafka in {} was not stopped: {error}", self.folder.path().display());
-        }
+        self.stop();
     }
 }
 

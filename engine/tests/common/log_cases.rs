@@ -1,6 +1,11 @@
 //! The cases that both makes of the log have to pass.
 
-use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use abovefold_engine::{
     Fault,
@@ -44,7 +49,7 @@ impl Subject {
 
 pub async fn all_cases(mut subject: Subject) {
     type Case = (&'static str, fn(Arc<dyn Log>) -> BoxFuture<'static, ()>);
-    let cases: [Case; 11] = [
+    let cases: [Case; 12] = [
         ("records keep their order, bytes and places", |log| {
             Box::pin(records_keep_order_bytes_and_places(log))
         }),
@@ -58,6 +63,7 @@ pub async fn all_cases(mut subject: Subject) {
         ("a paused partition loses nothing", |log| Box::pin(a_paused_partition_loses_nothing(log))),
         ("a slow member loses nothing", |log| Box::pin(a_slow_member_loses_nothing(log))),
         ("the next member takes over", |log| Box::pin(the_next_member_takes_over(log))),
+        ("reading is fast", |log| Box::pin(reading_is_fast(log))),
     ];
     for (name, case) in cases {
         run(subject.name, name, case(subject.log())).await;
@@ -70,7 +76,7 @@ pub async fn all_cases(mut subject: Subject) {
 }
 
 pub async fn run(make: &str, name: &str, case: impl Future<Output = ()>) {
-    let begun = std::time::Instant::now();
+    let begun = Instant::now();
     println!("{make}: {name} ...");
     case.await;
     println!("{make}: {name} ... ok after {:?}", begun.elapsed());
@@ -439,7 +445,7 @@ async fn the_next_member_takes_over(log: Arc<dyn Log>) {
     first.start(0, Offset(0)).await.unwrap();
     follow(&mut *first, &mut BTreeMap::from([(0, 0)]), 10).await;
     first.leave().await.unwrap();
-    let begun = std::time::Instant::now();
+    let begun = Instant::now();
     let mut second = log.join("over", membership("over")).await.unwrap();
     assert_eq!(assigned(&mut *second).await, [0, 1]);
     println!("  took over after {:?}", begun.elapsed());
@@ -448,4 +454,22 @@ async fn the_next_member_takes_over(log: Arc<dyn Log>) {
     second.start(1, Offset(7)).await.unwrap();
     follow(&mut *second, &mut BTreeMap::from([(0, 4), (1, 7)]), 9).await;
     second.leave().await.unwrap();
+}
+
+async fn reading_is_fast(log: Arc<dyn Log>) {
+    const COUNT: usize = 200_000;
+    log.create_topic("fast", 4).await.unwrap();
+    let value = Bytes::from(vec![b'x'; 300]);
+    let begun = Instant::now();
+    for at in 0..COUNT / 5_000 {
+        let record =
+            |number: usize| NewRecord::keyed(format!("reader-{}", at * 5_000 + number), value.clone());
+        log.append("fast", (0..5_000).map(record).collect()).await.unwrap();
+    }
+    let written = begun.elapsed();
+    let begun = Instant::now();
+    let all = read_all(&*log, "fast").await;
+    assert_eq!(all.values().map(Vec::len).sum::<usize>(), COUNT);
+    let rate = |time: Duration| COUNT as f64 / time.as_secs_f64() / 1_000.0;
+    println!("  {:.0} k records/s written, {:.0} k read", rate(written), rate(begun.elapsed()));
 }

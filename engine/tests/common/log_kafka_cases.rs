@@ -2,7 +2,9 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    ffi::OsStr,
     io::Write as _,
+    os::unix::ffi::OsStrExt as _,
     process::{Command, Stdio},
     sync::Arc,
     time::{Duration, Instant},
@@ -20,9 +22,12 @@ use rdkafka::{
     client::DefaultClientContext,
 };
 
+use super::kafka::KafkaServer;
 use super::log_cases::{assigned, in_time, membership, next_run, numbered, read_all, run, stays_silent};
 
-pub async fn all(url: &str, port: u16) {
+pub async fn all(server: &KafkaServer) {
+    let url = &server.url("user_events");
+    let port = server.port;
     let open = || log::open(url, &LogSettings::default()).unwrap();
     run("kafka", "two members share the partitions", two_members_share(open())).await;
     run("kafka", "a static member comes back without a rebalance", a_static_member_comes_back(open())).await;
@@ -30,7 +35,7 @@ pub async fn all(url: &str, port: u16) {
         .await;
     run("kafka", "keys go where kcat puts them", keys_go_where_kcat_puts_them(open(), port)).await;
     run("kafka", "a log that is cut while it is read is refused", a_cut_log_is_refused(open(), port)).await;
-    run("kafka", "reading is fast", reading_is_fast(open())).await;
+    run("kafka", "a broker that restarts costs nothing", a_restart_costs_nothing(open(), server)).await;
 }
 
 /// Serves a member until the condition holds: starts what it is given at 0, and forgets what it loses.
@@ -146,6 +151,8 @@ async fn keys_go_where_kcat_puts_them(log: Arc<dyn Log>, port: u16) {
     let kcat = Command::new("kcat")
         .args(["-P", "-b", &format!("127.0.0.1:{port}"), "-t", "kcat", "-K", ":"])
         .args(["-X", "topic.partitioner=murmur2_random"])
+        .arg("-H")
+        .arg(OsStr::from_bytes(b"not-utf-8-\xff=1"))
         .stdin(Stdio::piped())
         .spawn();
     let mut kcat = match kcat {
@@ -166,6 +173,8 @@ async fn keys_go_where_kcat_puts_them(log: Arc<dyn Log>, port: u16) {
     for (partition, records) in read_all(&*log, "kcat").await {
         for record in records {
             assert_eq!(partition_of(record.key.as_deref().unwrap(), 7), partition, "{:?}", record.key);
+            // Such a header is unreadable to us, and no reason to stop.
+            assert_eq!(record.headers.len(), usize::from(record.value == "by kcat"));
             *counts.entry(record.value).or_insert(0) += 1;
         }
     }
@@ -207,20 +216,39 @@ async fn a_cut_log_is_refused(log: Arc<dyn Log>, port: u16) {
     member.leave().await.unwrap();
 }
 
-async fn reading_is_fast(log: Arc<dyn Log>) {
-    const COUNT: usize = 200_000;
-    log.create_topic("fast", 4).await.unwrap();
-    let value = Bytes::from(vec![b'x'; 300]);
-    let begun = Instant::now();
-    for at in 0..COUNT / 5_000 {
-        let record =
-            |number: usize| NewRecord::keyed(format!("reader-{}", at * 5_000 + number), value.clone());
-        log.append("fast", (0..5_000).map(record).collect()).await.unwrap();
+async fn a_restart_costs_nothing(log: Arc<dyn Log>, server: &KafkaServer) {
+    log.create_topic("restart", 1).await.unwrap();
+    log.append("restart", numbered(0, 0..100)).await.unwrap();
+    let mut member = log.join("restart", membership("restart")).await.unwrap();
+    let mut reader = log.read("restart", vec![Position { partition: 0, offset: Offset(0) }]).await.unwrap();
+    assigned(&mut *member).await;
+    member.start(0, Offset(0)).await.unwrap();
+    let mut places = [0, 0];
+    while places[0] < 100 {
+        places[0] = next_run(&mut *member).await.next().0;
     }
-    let written = begun.elapsed();
-    let begun = Instant::now();
-    let all = read_all(&*log, "fast").await;
-    assert_eq!(all.values().map(Vec::len).sum::<usize>(), COUNT);
-    let rate = |time: Duration| COUNT as f64 / time.as_secs_f64() / 1_000.0;
-    println!("  {:.0} k records/s written, {:.0} k read", rate(written), rate(begun.elapsed()));
+    server.stop();
+    let appended = {
+        let log = Arc::clone(&log);
+        tokio::spawn(async move { log.append("restart", numbered(0, 100..200)).await })
+    };
+    server.start_again().unwrap();
+    assert_eq!(in_time(appended).await.unwrap().unwrap().last().unwrap().offset, Offset(199));
+    while places[0] < 200 {
+        match in_time(member.next()).await.unwrap() {
+            MemberEvent::Records(run) => {
+                assert_eq!(run.records[0].offset.0, places[0]);
+                places[0] = run.next().0;
+            }
+            // It may find itself expelled.
+            MemberEvent::Revoked(_) => {}
+            MemberEvent::Assigned(_) => member.start(0, Offset(places[0])).await.unwrap(),
+        }
+    }
+    while places[1] < 200 {
+        let run = in_time(reader.next()).await.unwrap();
+        assert_eq!(run.records[0].offset.0, places[1]);
+        places[1] = run.next().0;
+    }
+    member.leave().await.unwrap();
 }

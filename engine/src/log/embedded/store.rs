@@ -23,6 +23,8 @@ pub(super) const TOPICS: TableDefinition<'static, &str, &[u8]> = TableDefinition
 pub(super) const RECORDS: TableDefinition<'static, (u32, u32, u64), &[u8]> = TableDefinition::new("records");
 
 const TOPIC_VERSION: u8 = 1;
+/// redb's cache. Records are written once and read soon after, or in one sweep: little is gained by keeping more.
+const CACHE_BYTES: usize = 64 << 20;
 /// One run of records holds at most this many of them,
 const RUN_RECORDS: usize = 1_000;
 /// or ends after the record that fills this many bytes.
@@ -112,16 +114,20 @@ impl Store {
                 format!("can't make its folder: {error}; choose one that can be written"),
             )
         })?;
-        let database = Database::create(&path).map_err(|error| match error {
-            DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => EngineError::user(
-                &tried,
-                format!("another abovefold owns {}; stop it, or use its address", folder.display()),
-            ),
-            DatabaseError::UpgradeRequired(_) => {
-                EngineError::user(&tried, format!("{error}; it was written by another version of abovefold"))
-            }
-            error => EngineError::outside(&tried, error),
-        })?;
+        let database =
+            Database::builder().set_cache_size(CACHE_BYTES).create(&path).map_err(|error| match error {
+                DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => {
+                    EngineError::user(
+                        &tried,
+                        format!("another abovefold owns {}; stop it, or use its address", folder.display()),
+                    )
+                }
+                DatabaseError::UpgradeRequired(_) => EngineError::user(
+                    &tried,
+                    format!("{error}; it was written by another version of abovefold"),
+                ),
+                error => EngineError::outside(&tried, error),
+            })?;
         let topics = load(&database).map_err(|error| EngineError::outside(&tried, error))?;
         Ok(Self { path, database, topics: RwLock::new(topics) })
     }

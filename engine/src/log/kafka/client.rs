@@ -78,10 +78,12 @@ impl Connection {
 
     pub(super) fn consumer_config(&self, group: &str) -> ClientConfig {
         let session = self.settings.session_timeout.as_millis();
+        // A rebalance goes round with the heartbeats, twice.
+        let heartbeat = (session / 3).clamp(1, 500);
         let mut config = self.config(&[
             ("group.id", group),
             ("session.timeout.ms", &session.to_string()),
-            ("heartbeat.interval.ms", &(session / 3).max(1).to_string()),
+            ("heartbeat.interval.ms", &heartbeat.to_string()),
             ("partition.assignment.strategy", "cooperative-sticky"),
             ("isolation.level", "read_committed"),
             ("enable.auto.commit", "false"),

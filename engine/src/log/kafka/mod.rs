@@ -2,15 +2,17 @@
 //! no automatic offset reset, topics that keep everything.
 //!
 //! Every member of a group and every reader has a thread of its own, which polls librdkafka always, also while its partitions
-//! are paused. It hands records over a bounded [buffer](buffer::Buffer) to the asynchronous side. Partitions are assigned to
+//! are paused. It hands records over a bounded buffer to the asynchronous side. Partitions are assigned to
 //! librdkafka only when their owner says where to begin, with explicit offsets: a committed offset is never asked for.
 
 mod admin;
+mod assignment;
 mod buffer;
 mod client;
 mod member;
 mod poller;
 mod producer;
+mod record;
 
 use std::{
     collections::BTreeMap,

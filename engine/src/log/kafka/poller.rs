@@ -1,33 +1,31 @@
 //! The thread that polls: it owns a consumer of librdkafka, does what its owner asks, and fills the buffer.
 
 use std::{
-    collections::BTreeMap,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         mpsc::{self, RecvTimeoutError, TryRecvError},
     },
     time::{Duration, Instant},
 };
 
-use abovefold_schemas::{Offset, Timestamp};
-use bytes::{Bytes, BytesMut};
+use abovefold_schemas::Offset;
 use rdkafka::{
-    ClientContext, Message, TopicPartitionList,
-    config::{FromClientConfigAndContext, RDKafkaLogLevel},
-    consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext},
+    Message, TopicPartitionList,
+    config::FromClientConfigAndContext,
+    consumer::{BaseConsumer, CommitMode, Consumer},
     error::{KafkaError, KafkaResult, RDKafkaErrorCode},
-    message::{BorrowedMessage, Headers},
+    message::BorrowedMessage,
     topic_partition_list::Offset as Place,
-    types::RDKafkaRespErr,
 };
 use tokio::sync::oneshot;
 
 use super::{
-    super::{Bounds, MemberEvent, Membership, Position, Record},
+    super::{Bounds, Membership, Position},
     admin::partition_number,
+    assignment::{Owned, PollerContext, Started},
     buffer::{Buffer, Fill},
-    client::{Connection, check_bounds, forward_log},
+    client::{Connection, check_bounds},
+    record::record,
 };
 use crate::error::{EngineError, Result};
 
@@ -82,11 +80,7 @@ impl Poller {
             }
             Origin::Positions(_) => connection.consumer_config(NO_GROUP),
         };
-        let context = PollerContext {
-            connection: Arc::clone(&connection),
-            buffer: Arc::clone(&buffer),
-            owned: Mutex::default(),
-        };
+        let context = PollerContext::new(&connection, &buffer);
         let consumer = BaseConsumer::from_config_and_context(&config, context)
             .map_err(|error| connection.refused(&error))?;
         let mut polling = Polling {
@@ -112,92 +106,6 @@ impl Poller {
     pub(super) fn gone(&self) -> EngineError {
         let tried = format!("read topic {} at {}", self.topic, self.connection);
         EngineError::ours(tried, "the polling thread is gone")
-    }
-}
-
-/// A partition that the group gave us, or that we took.
-#[derive(Default)]
-struct Owned {
-    /// What librdkafka was told last: the generation of the start, and the next offset that is expected.
-    started: Option<Started>,
-    /// The owner wants none of it for now.
-    paused: bool,
-    /// librdkafka fetches none of it for now.
-    held: bool,
-}
-
-struct Started {
-    generation: u64,
-    next: u64,
-}
-
-/// Partitions by number. Both the thread and, through it, librdkafka's callbacks change them.
-type OwnedPartitions = BTreeMap<u32, Owned>;
-
-/// What librdkafka calls back while the thread polls.
-struct PollerContext {
-    connection: Arc<Connection>,
-    buffer: Arc<Buffer>,
-    owned: Mutex<OwnedPartitions>,
-}
-
-impl PollerContext {
-    fn owned(&self) -> MutexGuard<'_, OwnedPartitions> {
-        self.owned.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl ClientContext for PollerContext {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        forward_log(level, facility, message);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        self.connection.note_trouble(&error, reason);
-        tracing::debug!(target: "librdkafka", %error, "{reason}");
-    }
-}
-
-impl ConsumerContext for PollerContext {
-    /// An assignment is taken note of and reported; librdkafka is given no partition before its owner says where to begin. What is
-    /// revoked is taken from librdkafka at once.
-    fn rebalance(&self, consumer: &BaseConsumer<Self>, kind: RDKafkaRespErr, list: &mut TopicPartitionList) {
-        let numbers =
-            list.elements().into_iter().filter_map(|element| u32::try_from(element.partition()).ok());
-        let mut partitions: Vec<u32> = numbers.collect();
-        partitions.sort_unstable();
-        let outcome = if kind == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
-            self.owned().extend(partitions.iter().map(|partition| (*partition, Owned::default())));
-            if !partitions.is_empty() {
-                tracing::info!(?partitions, "assigned");
-                self.buffer.push_event(Ok(MemberEvent::Assigned(partitions)));
-            }
-            // Nothing is added, but librdkafka goes on only after this call.
-            consumer.incremental_assign(&TopicPartitionList::new())
-        } else {
-            let topic = list.elements().first().map(|element| element.topic().to_owned()).unwrap_or_default();
-            let mut fetched = TopicPartitionList::new();
-            for partition in &partitions {
-                let owned = self.owned().remove(partition);
-                if owned.is_some_and(|owned| owned.started.is_some()) {
-                    fetched.add_partition(&topic, partition_number(*partition));
-                }
-            }
-            if !partitions.is_empty() {
-                tracing::info!(?partitions, lost = consumer.assignment_lost(), "revoked");
-                self.buffer.revoke(partitions);
-            }
-            consumer.incremental_unassign(&fetched)
-        };
-        if let Err(error) = outcome {
-            tracing::error!(%error, "librdkafka did not take the rebalance");
-        }
-    }
-
-    fn commit_callback(&self, result: KafkaResult<()>, _offsets: &TopicPartitionList) {
-        if let Err(error) = result {
-            tracing::debug!(%error, "offsets were not committed; they are for monitoring only");
-        }
     }
 }
 
@@ -448,30 +356,4 @@ impl Polling {
 /// An offset as librdkafka takes it.
 fn place(offset: Offset) -> Place {
     Place::Offset(i64::try_from(offset.0).unwrap_or(i64::MAX))
-}
-
-/// Copies a message out of librdkafka's memory, in one piece that its parts share.
-fn record(message: &BorrowedMessage<'_>, offset: u64) -> Record {
-    let key = message.key();
-    let value = message.payload().unwrap_or_default();
-    let mut copied = BytesMut::with_capacity(key.map_or(0, <[u8]>::len) + value.len());
-    copied.extend_from_slice(key.unwrap_or_default());
-    copied.extend_from_slice(value);
-    let mut copied = copied.freeze();
-    let key = key.map(|key| copied.split_to(key.len()));
-    let time = Timestamp(message.timestamp().to_millis().unwrap_or(0));
-    Record { offset: Offset(offset), time, key, value: copied, headers: headers(message) }
-}
-
-fn headers(message: &BorrowedMessage<'_>) -> Vec<(String, Bytes)> {
-    let Some(headers) = message.headers() else { return Vec::new() };
-    let header = |index: usize| {
-        // rdkafka panics at a name that is not UTF-8. Such a header is no reason to stop a partition for good.
-        let read = catch_unwind(AssertUnwindSafe(|| {
-            let header = headers.get(index);
-            (header.key.to_owned(), Bytes::copy_from_slice(header.value.unwrap_or_default()))
-        }));
-        read.unwrap_or_else(|_| (format!("unreadable-{index}"), Bytes::new()))
-    };
-    (0..headers.count()).map(header).collect()
 }
