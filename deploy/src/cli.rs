@@ -93,11 +93,11 @@ pub enum Command {
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
         #[arg(long, default_value_t = 2_000)]
-        readers: u32,
+        readers: usize,
         #[arg(long, default_value_t = 2_000)]
-        articles: u32,
+        articles: usize,
         #[arg(long, default_value_t = 14)]
-        days: u32,
+        days: usize,
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },

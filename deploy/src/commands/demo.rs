@@ -19,9 +19,9 @@ use crate::{
 };
 
 /// Readers and articles of the demo's newspaper.
-const READERS: u32 = 2_000;
-const ARTICLES: u32 = 2_000;
-const DAYS: u32 = 14;
+const READERS: usize = 2_000;
+const ARTICLES: usize = 2_000;
+const DAYS: usize = 14;
 /// How long training may take.
 const TRAINING: Duration = Duration::from_secs(75);
 /// Reads a second that simulated readers go on with.

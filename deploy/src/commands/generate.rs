@@ -11,7 +11,7 @@ use crate::{newspaper, output::Output};
 ///
 /// # Errors
 /// When the folder cannot be written.
-pub async fn until_now(out: &Path, readers: u32, articles: u32, days: u32, output: &Output) -> anyhow::Result<()> {
+pub async fn until_now(out: &Path, readers: usize, articles: usize, days: usize, output: &Output) -> anyhow::Result<()> {
     const HOUR_MS: i64 = 3_600_000;
     let hour = chrono::Utc::now().timestamp_millis() / HOUR_MS * HOUR_MS;
     let spec = newspaper::Spec { readers, articles, days, end: Timestamp(hour), ..newspaper::Spec::default() };
@@ -22,7 +22,7 @@ pub async fn until_now(out: &Path, readers: u32, articles: u32, days: u32, outpu
 ///
 /// # Errors
 /// When the folder cannot be written.
-pub async fn run(out: &Path, readers: u32, articles: u32, days: u32, seed: u64, output: &Output) -> anyhow::Result<()> {
+pub async fn run(out: &Path, readers: usize, articles: usize, days: usize, seed: u64, output: &Output) -> anyhow::Result<()> {
     let spec = newspaper::Spec { readers, articles, days, seed, ..newspaper::Spec::default() };
     write(spec, out, output).await
 }
@@ -37,6 +37,15 @@ async fn write(spec: newspaper::Spec, out: &Path, output: &Output) -> anyhow::Re
     .context("generate")?
     .with_context(|| format!("generate into {}", out.display()))?;
     output.end_progress();
-    output.line(format!("{}: {summary}", out.display()));
+    output.line(format!(
+        "{}: {} articles in {} stories, {} readers, {} reads, {} + {} impressions (train + validation)",
+        out.display(),
+        summary.articles,
+        summary.stories,
+        summary.readers,
+        summary.reads,
+        summary.train_impressions,
+        summary.validation_impressions
+    ));
     Ok(())
 }
