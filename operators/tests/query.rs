@@ -52,13 +52,18 @@ async fn what_is_excluded_read_or_shown_already_never_comes_and_a_slate_is_fille
     let exclude: Vec<ArticleId> = (11..=22).map(ArticleId).collect();
     let slate = world.query.recommend(Request { k: 100, exclude, ..request("ann") }).await.unwrap();
     let (found, once): (Vec<i64>, BTreeSet<i64>) = (ids(&slate), ids(&slate).into_iter().collect());
-    let expected: BTreeSet<i64> = (1..=24).filter(|id| ![2, 6].contains(id) && !(11..=22).contains(id)).collect();
+    let expected: BTreeSet<i64> =
+        (1..=24).filter(|id| ![2, 6].contains(id) && !(11..=22).contains(id)).collect();
     assert_eq!((found.len(), once), (expected.len(), expected));
 }
 
 #[tokio::test]
 async fn the_ranker_orders_and_every_way_that_it_fails_leaves_the_cosines() {
-    let world = World::with(60, true, QuerySettings { ranker_limit_ms: 50, edge_pause_ms: 0, ..QuerySettings::default() });
+    let world = World::with(
+        60,
+        true,
+        QuerySettings { ranker_limit_ms: 50, edge_pause_ms: 0, ..QuerySettings::default() },
+    );
     world.know("ann", 3, &[3]).await;
     let slate = world.query.recommend(Request { explain: true, ..request("ann") }).await.unwrap();
     assert_eq!((slate.served_by, slate.model.as_deref()), (ServedBy::Reranker, Some("fake-1")));
@@ -78,7 +83,7 @@ async fn the_ranker_orders_and_every_way_that_it_fails_leaves_the_cosines() {
 
 #[tokio::test]
 async fn cached_candidates_serve_until_the_state_changes() {
-    let world = World::new(60, true);
+    let world = World::new(60, false);
     world.know("ann", 0, &[4]).await;
     let first = world.query.recommend(request("ann")).await.unwrap();
     world.cached("ann").await;
@@ -130,7 +135,10 @@ async fn articles_that_are_down_are_served_from_memory_or_not_at_all() {
     world.know("ann", 0, &[4]).await;
     world.articles.down.store(true, Ordering::SeqCst);
     let nothing = world.query.recommend(request("ann")).await;
-    assert!(matches!(nothing, Err(QueryError::Nothing(ref why)) if why.contains("connection refused")), "{nothing:?}");
+    assert!(
+        matches!(nothing, Err(QueryError::Nothing(ref why)) if why.contains("connection refused")),
+        "{nothing:?}"
+    );
 
     world.articles.down.store(false, Ordering::SeqCst);
     world.trend(0, &[(7, 3), (4, 2), (9, 1)]).await;
@@ -148,7 +156,12 @@ async fn chosen_topics_come_first_for_a_reader_with_no_reads() {
     let slate = world.query.recommend(request("bob")).await.unwrap();
     assert_eq!(slate.served_by, ServedBy::Preferences);
     assert_eq!(ids(&slate)[0], 3, "what trends among what was chosen");
-    assert!(slate.picks.iter().all(|pick| ["Science", "Culture"].contains(&pick.article.version.category.as_str())));
+    assert!(
+        slate
+            .picks
+            .iter()
+            .all(|pick| ["Science", "Culture"].contains(&pick.article.version.category.as_str()))
+    );
 }
 
 #[tokio::test]

@@ -25,7 +25,11 @@ async fn a_request_waits_for_its_event_and_hurries_the_worker() {
     let waiting = world.query.recommend(Request { after, ..request("ann") });
     let worker = async {
         let wish = wishes.next().await.unwrap();
-        assert_eq!(wish, (world.tag(&reader("ann")).partition, Offset(2)), "the first offset after the event");
+        assert_eq!(
+            wish,
+            (world.tag(&reader("ann")).partition, Offset(2)),
+            "the first offset after the event"
+        );
         // Others are served meanwhile.
         assert!(world.query.recommend(request("bob")).await.unwrap().fresh);
         world.know("ann", 0, &[4, 8]).await;
@@ -42,10 +46,12 @@ async fn past_the_bound_the_answer_says_that_it_is_not_fresh() {
     let settings = QuerySettings { after_wait_ms: 40, ..QuerySettings::default() };
     let world = World::with(40, true, settings);
     world.know("ann", 0, &[4]).await;
-    let slate = world.query.recommend(Request { after: token(&world, "ann", 7), ..request("ann") }).await.unwrap();
+    let slate =
+        world.query.recommend(Request { after: token(&world, "ann", 7), ..request("ann") }).await.unwrap();
     assert!(!slate.fresh);
     assert_eq!(slate.picks.len(), 10, "and is an answer all the same");
-    let slate = world.query.recommend(Request { after: token(&world, "ann", 0), ..request("ann") }).await.unwrap();
+    let slate =
+        world.query.recommend(Request { after: token(&world, "ann", 0), ..request("ann") }).await.unwrap();
     assert!(slate.fresh, "what is folded already is not waited for");
 }
 

@@ -73,7 +73,7 @@ mod tests {
             position: Position { partition: 3, offset: Offset(1 << 40) },
         };
         let token = after.encode();
-        assert_eq!(token, "014974b88d000000030000010000000000");
+        assert_eq!(token, "01c36e0904000000030000010000000000");
         assert_eq!(After::decode(&token), Ok(after));
     }
 

@@ -20,8 +20,11 @@ const NEWEST_OLD_MS: i64 = 2_000;
 /// The articles published last, kept for a moment, and for longer while the article edge is down.
 #[derive(Debug, Default)]
 pub(super) struct Newest {
-    kept: Mutex<(Option<Timestamp>, Arc<Vec<Arc<Article>>>)>,
+    kept: Mutex<Kept>,
 }
+
+/// When the list was asked for, and the list.
+type Kept = (Option<Timestamp>, Arc<Vec<Arc<Article>>>);
 
 impl Newest {
     /// What is in memory, however old.

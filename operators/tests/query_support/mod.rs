@@ -1,5 +1,6 @@
 //! Makes of the edges that tests can break, and a read path over them.
 #![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(clippy::unwrap_used, reason = "a test ends where its world breaks")]
 
 use std::{
     collections::BTreeMap,
@@ -104,7 +105,10 @@ fn cosine(a: &[f32], b: &[f32]) -> f32 {
 #[async_trait]
 impl ArticleIndex for FakeArticles {
     async fn apply(&self, versions: Vec<Article>, _marker: &[Offset]) -> Result<()> {
-        self.articles.lock().unwrap().extend(versions.into_iter().map(|article| (article.id, Arc::new(article))));
+        self.articles
+            .lock()
+            .unwrap()
+            .extend(versions.into_iter().map(|article| (article.id, Arc::new(article))));
         Ok(())
     }
     async fn marker(&self) -> Result<Vec<Offset>> {
@@ -199,7 +203,14 @@ impl StateStore for FlakyStore {
     fn scan(&self, tag: &Tag) -> BoxStream<'static, Result<(Bytes, Value)>> {
         self.inner.scan(tag)
     }
-    async fn put_derived(&self, tag: &Tag, key: &Bytes, version: Offset, derived: Bytes, ttl: Duration) -> Result<bool> {
+    async fn put_derived(
+        &self,
+        tag: &Tag,
+        key: &Bytes,
+        version: Offset,
+        derived: Bytes,
+        ttl: Duration,
+    ) -> Result<bool> {
         self.up().await?;
         self.inner.put_derived(tag, key, version, derived, ttl).await
     }
@@ -296,7 +307,8 @@ impl World {
     }
 
     pub fn with(articles: i64, ranked: bool, settings: QuerySettings) -> Self {
-        let (runtime, store, log) = (Runtime::real(), Arc::<FlakyStore>::default(), Arc::<FakeLog>::default());
+        let (runtime, store, log) =
+            (Runtime::real(), Arc::<FlakyStore>::default(), Arc::<FakeLog>::default());
         let (articles, ranker) = (FakeArticles::with(articles), Arc::<FakeRanker>::default());
         let query = Query::start(QueryContext {
             runtime: runtime.clone(),
@@ -317,7 +329,12 @@ impl World {
     }
 
     /// Folds something into a partition: one epoch of one record.
-    pub async fn fold(&self, tag: &Tag, values: Vec<(Bytes, Vec<u8>, bool)>, invalidated: Vec<Bytes>) -> Marker {
+    pub async fn fold(
+        &self,
+        tag: &Tag,
+        values: Vec<(Bytes, Vec<u8>, bool)>,
+        invalidated: Vec<Bytes>,
+    ) -> Marker {
         let marker = self.store.inner.read(tag, &[], &[]).await.unwrap().marker;
         let expected = match marker {
             Some(marker) => marker,
@@ -325,8 +342,10 @@ impl World {
         };
         let last = LastRecord { offset: expected.next, hash: 1 };
         let target = Marker { next: expected.next.next(), last: Some(last) };
-        let put = |(key, bytes, mirrored): (Bytes, Vec<u8>, bool)| {
-            Put { key, value: Some(Value { version: target.next, bytes: bytes.into() }), mirrored }
+        let put = |(key, bytes, mirrored): (Bytes, Vec<u8>, bool)| Put {
+            key,
+            value: Some(Value { version: target.next, bytes: bytes.into() }),
+            mirrored,
         };
         let epoch = EpochWrite { expected, target, puts: values.into_iter().map(put).collect(), invalidated };
         assert_eq!(self.store.inner.write_epoch(tag, &epoch).await.unwrap(), WriteOutcome::Applied);
@@ -338,7 +357,8 @@ impl World {
         let reader = reader(name);
         let mut hidden = vec![0.0_f32; HIDDEN];
         hidden[WIDTH + section] = 1.0;
-        let reads: Vec<Read> = reads.iter().map(|id| Read { article_id: *id, time: NOON, ..Read::default() }).collect();
+        let reads: Vec<Read> =
+            reads.iter().map(|id| Read { article_id: *id, time: NOON, ..Read::default() }).collect();
         let state = ReaderState {
             hidden: hidden.iter().flat_map(|number| number.to_le_bytes()).collect(),
             total_reads: reads.len() as u64,
@@ -365,7 +385,8 @@ impl World {
             (0..*times).for_each(|_| count_read(&mut counts, Timestamp(NOON)));
             values.push((ValueName::Article(ArticleId(*id)).to_key(), counts.to_kept(), true));
         }
-        let seen = |user_id: String| ActiveReader { user_id, reads: 3, last_seen: NOON + i64::from(partition) };
+        let seen =
+            |user_id: String| ActiveReader { user_id, reads: 3, last_seen: NOON + i64::from(partition) };
         let active = vec![seen(format!("somebody-{partition}"))];
         let summary = PartitionSummary { watermark: NOON, active, ..PartitionSummary::default() };
         values.push((summary_key(), summary.to_kept(), true));
@@ -378,7 +399,8 @@ impl World {
         let (reader, runtime) = (reader(name), self.runtime.clone());
         let cached = async {
             loop {
-                let found = self.store.inner.read(&self.tag(&reader), &[], &[reader_key(&reader)]).await.unwrap();
+                let found =
+                    self.store.inner.read(&self.tag(&reader), &[], &[reader_key(&reader)]).await.unwrap();
                 if found.derived[0].is_some() {
                     return;
                 }

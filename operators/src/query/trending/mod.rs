@@ -96,7 +96,8 @@ impl Trending {
             articles: BTreeMap::new(),
             looked_up: None,
         };
-        let (mirror, view) = (tokio::sync::Mutex::new(mirror), Mutex::default());
+        let nothing = View { markers: vec![Offset(0); tags.len()], ..View::default() };
+        let (mirror, view) = (tokio::sync::Mutex::new(mirror), Mutex::new(Arc::new(nothing)));
         Self { runtime, tags, store, articles, pool: settings.trending_pool, mirror, view }
     }
 
