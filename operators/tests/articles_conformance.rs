@@ -173,9 +173,11 @@ async fn filters_apply_before_the_cut(place: &Place) {
         query(&vector, 5, Filter::default()),
         query(&vector, 0, Filter::default()),
     ];
-    let lists = index.nearest(both).await.unwrap();
+    let lists = index.nearest(both.clone()).await.unwrap();
     assert_eq!(lists.iter().map(Vec::len).collect::<Vec<_>>(), [3, 5, 0]);
     assert!(ids(&lists[0]).iter().all(|id| (100..=109).contains(id)));
+    let many = index.nearest(both.iter().cycle().take(30).cloned().collect()).await.unwrap();
+    assert!(many.chunks(3).all(|again| again == lists), "alone or among many, the answer is the same");
 }
 
 async fn a_newer_version_replaces_and_an_older_one_is_ignored(place: &Place) {

@@ -22,6 +22,10 @@ use super::{
 /// 100,000 articles would take 25 MB.
 const MOST_TOGETHER: usize = 64;
 
+/// Up to so many queries, reading the matrix once for each is quicker than one product, which first rearranges the whole matrix:
+/// 10,000 articles, one thread: 1.9 ms for each alone, 8 ms for two to eight together.
+const FEW: usize = 4;
+
 /// What the scanner is asked to do.
 #[derive(Debug)]
 pub(super) enum ScanJob {
@@ -137,9 +141,14 @@ fn find(table: &RwLock<Table>, matrix: &ArticleMatrix, questions: &[Question]) -
     }
     let admitted =
         |query: usize, id: ArticleId| table.get(id).is_some_and(|article| sieves[query].admits(article));
-    let nearest = matrix
-        .nearest(&directions, most, admitted)
-        .map_err(|error| EngineError::ours("scan the articles", error))?;
+    let together = if queries.len() <= FEW { 1 } else { queries.len() };
+    let mut nearest = Vec::with_capacity(queries.len());
+    for (part, directions) in directions.chunks(together * WIDTH).enumerate() {
+        let found = matrix
+            .nearest(directions, most, |query, id| admitted(part * together + query, id))
+            .map_err(|error| EngineError::ours("scan the articles", error))?;
+        nearest.extend(found);
+    }
     let hits = nearest.into_iter().zip(directions.chunks_exact(WIDTH)).zip(&queries).map(
         |((found, direction), query)| {
             ranked(
