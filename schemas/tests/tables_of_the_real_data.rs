@@ -1,5 +1,5 @@
-//! The real data sets are read as they are, where they are at hand (`ABOVEFOLD_DATA`, or `shared/data` beside the
-//! checkout).
+//! The real data sets are read as they are, where they are at hand (`ABOVEFOLD_DATA`, or `shared/data` beside
+//! the checkout).
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,

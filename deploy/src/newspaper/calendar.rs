@@ -23,7 +23,8 @@ const MONTH_NAMES: [&str; 12] = [
     "December",
 ];
 
-/// How much is published in each hour of the day (UTC): little at night, most before breakfast and in the afternoon.
+/// How much is published in each hour of the day (UTC): little at night, most before breakfast and in the
+/// afternoon.
 pub(super) const PUBLISHED_BY_HOUR: [f64; 24] = [
     0.6, 0.4, 0.3, 0.3, 0.6, 1.6, 3.0, 3.6, 3.4, 3.2, 3.2, 3.3, 3.0, 2.8, 3.0, 3.2, 3.4, 3.2, 2.8, 2.4, 2.0,
     1.8, 1.4, 0.9,
@@ -35,12 +36,11 @@ pub(super) fn day_name(moment: Timestamp) -> &'static str {
     DAY_NAMES[(moment.0.div_euclid(DAY) + 4).rem_euclid(7) as usize]
 }
 
-/// When something was, as one says it later, such as `yesterday`.
+/// When something was, as one says it later, such as `on Monday`.
 pub(super) fn how_long_ago(then: Timestamp, now: Timestamp) -> String {
     match now.0.div_euclid(DAY) - then.0.div_euclid(DAY) {
         ..=0 => "earlier in the day".to_owned(),
-        1 => "a day ago".to_owned(),
-        2..=6 => format!("on {}", day_name(then)),
+        1..=6 => format!("on {}", day_name(then)),
         _ => format!("on {}", date(then)),
     }
 }
@@ -74,7 +74,7 @@ mod tests {
         let ago = |hours: i64| how_long_ago(Timestamp(tuesday.0 - hours * HOUR), tuesday);
         assert_eq!(
             [ago(2), ago(7), ago(72), ago(240)],
-            ["earlier in the day", "a day ago", "on Saturday", "on 20 June"]
+            ["earlier in the day", "on Monday", "on Saturday", "on 20 June"]
         );
     }
 }

@@ -1,10 +1,10 @@
 //! The planted model: what makes a reader click, which the rankers are to find out.
 //!
-//! Each shown article has a logit: the reader's interest in its section and (a private taste) in its story, its
-//! freshness, its popularity so far, and the story so far. A reader who looks at a list clicks one article of it or
-//! leaves; the clicked one is drawn by the softmax of the logits. That is what independent logistic clicks are, given
-//! that exactly one happens. Like EB-NeRD, the tables hold only impressions with a click, so that the softmax is the
-//! true probability of what they show.
+//! Each shown article has a logit: the reader's interest in its section and (a private taste) in its story,
+//! its freshness, its popularity so far, and the story so far. A reader who looks at a list clicks one
+//! article of it or leaves; the clicked one is drawn by the softmax of the logits. That is what independent
+//! logistic clicks are, given that exactly one happens. Like EB-NeRD, the tables hold only impressions with a
+//! click, so that the softmax is the true probability of what they show.
 
 use std::collections::BTreeMap;
 
@@ -83,7 +83,7 @@ pub(super) fn logit(
 ) -> f64 {
     let age_hours = now.millis_since(article.row.published_time) as f64 / HOUR as f64;
     reader.likes(article.section, spec, now)
-        + 0.6 * taste(spec.seed, reader_number as u64, article.story as u64)
+        + 0.7 * taste(spec.seed, reader_number as u64, article.story as u64)
         + 0.5 * exp(-age_hours / 6.0)
         - 0.03 * age_hours.min(48.0)
         + 0.25 * ln(1.0 + popularity)

@@ -5,8 +5,8 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 
 /// A stream of random numbers.
 ///
-/// Only raw 64-bit words are taken from the generator; how they become choices is written down here, because the
-/// distributions of `rand` may change from version to version.
+/// Only raw 64-bit words are taken from the generator; how they become choices is written down here, because
+/// the distributions of `rand` may change from version to version.
 pub(super) struct Dice(ChaCha8Rng);
 
 impl Dice {
@@ -72,7 +72,8 @@ impl Dice {
 pub(super) fn taste(seed: u64, reader: u64, story: u64) -> f64 {
     let mut state =
         seed ^ reader.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ story.wrapping_mul(0xc2b2_ae3d_27d4_eb4f);
-    // The finaliser of SplitMix64 (Steele, Lea, Flood 2014), three times over, for a bell of three uniform numbers.
+    // The finaliser of SplitMix64 (Steele, Lea, Flood 2014), three times over, for a bell of three uniform
+    // numbers.
     let mut sum = 0.0;
     for _ in 0..3 {
         state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);

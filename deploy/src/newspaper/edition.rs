@@ -33,7 +33,8 @@ pub(super) struct Article {
 pub(super) fn publish(spec: &Spec, sections: &[Section], dice: &mut Dice) -> Vec<Article> {
     let cast = Cast::new(sections.iter().map(|section| section.experts.len()), dice);
     let weights: Vec<f64> = sections.iter().map(|section| section.weight).collect();
-    // Each plot's turn within its section, from a random start, so that newspapers of different seeds begin differently.
+    // Each plot's turn within its section, from a random start, so that newspapers of different seeds begin
+    // differently.
     let mut turns: Vec<usize> = sections.iter().map(|section| dice.below(section.plots.len())).collect();
     let mut uses: Vec<Vec<usize>> =
         sections.iter().map(|section| section.plots.iter().map(|_| dice.below(1000)).collect()).collect();
@@ -93,8 +94,8 @@ pub(super) fn publish(spec: &Spec, sections: &[Section], dice: &mut Dice) -> Vec
     articles
 }
 
-/// The moments of publication, in order: from a day before the readers come, so that the first of them finds a
-/// newspaper.
+/// The moments of publication, in order: from a day before the readers come, so that the first of them finds
+/// a newspaper.
 fn times(spec: &Spec, dice: &mut Dice) -> Vec<Timestamp> {
     let first_day = (spec.start().0 - DAY).div_euclid(DAY);
     let days = (spec.end.0 - first_day * DAY).div_euclid(DAY) as usize + 1;

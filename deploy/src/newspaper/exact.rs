@@ -1,4 +1,5 @@
-//! `exp` and `ln` by additions and multiplications only, so that equal seeds make equal bytes on every machine.
+//! `exp` and `ln` by additions and multiplications only, so that equal seeds make equal bytes on every
+//! machine.
 //!
 //! The ones of the standard library go to the system's, whose last bits differ between processors.
 

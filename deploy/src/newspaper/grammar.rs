@@ -1,8 +1,8 @@
 //! Templates into text.
 //!
 //! - `{name}` is what the name is bound to;
-//! - `{#2-9}` is a number in that range, in words up to twelve; `{#40-900/10}` one in steps of ten; `{%2-9}` always has
-//!   digits, and `{^2-9}` is an ordinal;
+//! - `{#2-9}` is a number in that range, in words up to twelve; `{#40-900/10}` one in steps of ten; `{%2-9}`
+//!   always has digits, and `{^2-9}` is an ordinal;
 //! - `[this|that]` is one of its parts.
 //!
 //! Sentences begin with a capital whatever they begin with.

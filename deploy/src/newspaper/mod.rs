@@ -1,8 +1,8 @@
 //! The generated newspaper: a town, its country and its world, and people who read about them.
 //!
-//! It exists so that everything can be shown, tested and measured without anybody's data. Its articles are readable
-//! English, its stories go on for days, and its readers click by a model that is known ([`clicks`]), so that one can
-//! tell how much of what can be learned a ranker has learned.
+//! It exists so that everything can be shown, tested and measured without anybody's data. Its articles are
+//! readable English, its stories go on for days, and its readers click by a model that is known ([`clicks`]),
+//! so that one can tell how much of what can be learned a ranker has learned.
 //!
 //! The same [`Spec`] makes the same bytes on every machine.
 
@@ -126,7 +126,7 @@ pub fn write(spec: &Spec, out: &Path, progress: &mut dyn FnMut(f32)) -> Result<S
     };
     Ok(Summary {
         articles: articles.len(),
-        stories: articles.iter().map(|article| article.story + 1).max().unwrap_or(0),
+        stories: articles.iter().filter(|article| article.chapter == 0).count(),
         readers: record.reads.iter().filter(|reads| !reads.is_empty()).count(),
         reads: record.events.len(),
         train_impressions: within(spec.train_start(), spec.validation_start()),

@@ -50,7 +50,7 @@ impl Reader {
         while chosen.len() < favourites {
             let section = dice.weighted(&weights);
             if !chosen.contains(&section) {
-                likes[section] = 1.9 + 0.35 * dice.normal();
+                likes[section] = 1.7 + 0.35 * dice.normal();
                 chosen.push(section);
             }
         }

@@ -4,11 +4,11 @@ use super::calendar::{day_name, how_long_ago, since};
 use super::dice::Dice;
 use super::grammar::Bindings;
 use super::sections::{Chapter, Plot, Section};
-use super::world::{Cast, Person};
+use super::world::Cast;
 use abovefold_schemas::Timestamp;
 
-/// An article is filled up to at least this many words.
-const LEAST_WORDS: usize = 210;
+/// An article is filled up to about this many words before its last paragraph.
+const ENOUGH_WORDS: usize = 190;
 
 /// How a last chapter ends.
 const CLOSINGS: [&str; 4] = [
@@ -55,7 +55,8 @@ pub(super) struct Text {
 }
 
 impl Story {
-    /// Begins a story; `use_count` says how often its plot was used, so that its main choice differs each time.
+    /// Begins a story; `use_count` says how often its plot was used, so that its main choice differs each
+    /// time.
     pub(super) fn begin(
         (section_number, section): (usize, &Section),
         plot_number: usize,
@@ -158,14 +159,17 @@ impl Story {
         text.push(self.voice(section, cast, 2 * number, dice));
         text.extend(self.memory(now, dice));
         text.extend(more.map(|template| self.bindings.expand(template, dice)));
-        let colour = &section.colours[self.colours[number % self.colours.len()]];
-        text.push(self.bindings.expand(colour, dice));
-        if words(&text) < LEAST_WORDS {
+        let colour = |place: usize| &section.colours[self.colours[place % self.colours.len()]];
+        let scene = text.len();
+        text.push(self.bindings.expand(colour(number), dice));
+        if words(&text) < ENOUGH_WORDS {
             text.push(self.voice(section, cast, 2 * number + 1, dice));
         }
-        if words(&text) < LEAST_WORDS {
-            let colour = &section.colours[self.colours[(number + 1) % self.colours.len()]];
-            text.push(self.bindings.expand(colour, dice));
+        for further in 1..self.colours.len() {
+            if words(&text) < ENOUGH_WORDS {
+                let further = self.bindings.expand(colour(number + further), dice);
+                text[scene] = format!("{} {further}", text[scene]);
+            }
         }
         let last = number > 0 && number + 1 == plot.chapters.len();
         text.push(if last {
@@ -179,7 +183,7 @@ impl Story {
     /// What somebody says. Experts differ from voice to voice, and from the story's own.
     fn voice(&self, section: &Section, cast: &Cast, place: usize, dice: &mut Dice) -> String {
         let mut bindings = self.bindings.clone();
-        Person::any(dice).bind("bystander", &mut bindings);
+        cast.stranger(&mut bindings, "bystander", dice);
         cast.bind_expert(self.section, self.expert + 1 + place % 2, &section.experts, &mut bindings);
         bindings.expand(&section.voices[self.voices[place % self.voices.len()]], dice)
     }

@@ -75,7 +75,8 @@ fn the_default_newspaper_is_readable_and_complete() {
     assert!(articles.is_sorted_by_key(|article| article.published_time));
 }
 
-/// Every chapter of every plot, with names that stand for themselves, so that one that nobody binds stands out.
+/// Every chapter of every plot, with names that stand for themselves, so that one that nobody binds stands
+/// out.
 #[test]
 fn every_template_is_bound() {
     let all = sections::all().unwrap();
@@ -174,7 +175,8 @@ fn the_tables_and_the_log_tell_the_same() {
     std::fs::remove_file(folder.path().join("events.parquet")).unwrap();
     let derived: Vec<_> = data.events().unwrap().map(Result::unwrap).collect();
     let left_at: BTreeMap<_, _> = log.iter().map(|event| (key(event), event)).collect();
-    // What nobody opened a page after, from the warm-up, of readers who never came again is all that there is to lose.
+    // What nobody opened a page after, from the warm-up, of readers who never came again is all that there is
+    // to lose.
     assert_eq!(derived.len(), log.len());
     for event in &derived {
         let same = left_at[&key(event)];
@@ -193,7 +195,8 @@ fn what_can_not_be_made_is_refused() {
     assert!(refused(Spec { days: 1, ..small(1) }).contains("2 to 3650"));
 }
 
-/// Prints some pages, to be read by a person: `cargo test -p abovefold-deploy newspaper -- --nocapture print`.
+/// Prints some pages, to be read by a person: `cargo test -p abovefold-deploy newspaper -- --nocapture
+/// print`.
 #[test]
 fn print_some_pages() {
     let spec = Spec::default();

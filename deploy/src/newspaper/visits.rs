@@ -149,8 +149,8 @@ impl Simulation<'_> {
         logit(self.spec, reader, &self.memories[look.reader], article, popularity, look.at)
     }
 
-    /// The articles of a list: recent ones that the reader has not read, prominent and popular ones first, and at the
-    /// foot of an article more of its own section.
+    /// The articles of a list: recent ones that the reader has not read, prominent and popular ones first,
+    /// and at the foot of an article more of its own section.
     fn list(&self, look: &Look, dice: &mut Dice) -> Vec<usize> {
         let now = look.at;
         let oldest = Timestamp(now.0 - SHOWN_FOR_HOURS * HOUR);

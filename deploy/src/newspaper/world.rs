@@ -130,6 +130,9 @@ const PLACES: [&str; 12] = [
 /// Who stands in the news again and again.
 const OFFICES: [&str; 6] = ["mayor", "pm", "opposition", "foreign", "inspector", "conductor"];
 
+/// Who a story is about.
+const PARTS: [&str; 3] = ["hero", "rival", "witness"];
+
 /// Somebody with a name.
 #[derive(Clone, Debug)]
 pub(super) struct Person {
@@ -140,7 +143,7 @@ pub(super) struct Person {
 
 impl Person {
     /// Anybody.
-    pub(super) fn any(dice: &mut Dice) -> Self {
+    fn any(dice: &mut Dice) -> Self {
         let woman = dice.chance(0.5);
         let firsts: Vec<&str> = (if woman { WOMEN } else { MEN }).split_whitespace().collect();
         let surnames: Vec<&str> = SURNAMES.split_whitespace().collect();
@@ -148,7 +151,7 @@ impl Person {
     }
 
     /// Binds the person's name and pronouns: `{hero}`, `{hero.s}`, `{hero.he}`, `{hero.his}`, `{hero.him}`.
-    pub(super) fn bind(&self, name: &str, bindings: &mut Bindings) {
+    fn bind(&self, name: &str, bindings: &mut Bindings) {
         let (he, his, him) = if self.woman { ("she", "her", "her") } else { ("he", "his", "him") };
         bindings.set(name, format!("{} {}", self.first, self.surname));
         bindings.set(format!("{name}.s"), self.surname.clone());
@@ -170,9 +173,31 @@ pub(super) struct Cast {
 impl Cast {
     /// Fills the offices; `experts` is how many each section asks.
     pub(super) fn new(experts: impl Iterator<Item = usize>, dice: &mut Dice) -> Self {
-        let offices = OFFICES.iter().map(|_| Person::any(dice)).collect();
-        let experts = experts.map(|count| (0..count).map(|_| Person::any(dice)).collect()).collect();
+        let mut taken: Vec<String> = Vec::new();
+        let mut next = || loop {
+            let person = Person::any(dice);
+            if !taken.contains(&person.surname) {
+                taken.push(person.surname.clone());
+                return person;
+            }
+        };
+        let offices = OFFICES.iter().map(|_| next()).collect();
+        let experts = experts.map(|count| (0..count).map(|_| next()).collect()).collect();
         Self { offices, experts }
+    }
+
+    /// Binds a new person whose surname nobody else in the story, and nobody in office, has.
+    pub(super) fn stranger(&self, bindings: &mut Bindings, name: &str, dice: &mut Dice) {
+        loop {
+            let person = Person::any(dice);
+            let known = self.offices.iter().chain(self.experts.iter().flatten());
+            let mut surnames = known.map(|person| person.surname.as_str());
+            let in_story =
+                PARTS.iter().any(|part| bindings.get(&format!("{part}.s")) == Some(&person.surname));
+            if !in_story && surnames.all(|surname| surname != person.surname) {
+                return person.bind(name, bindings);
+            }
+        }
     }
 
     /// Binds the section's expert of that number, round and round.
@@ -194,8 +219,8 @@ impl Cast {
         for (office, person) in OFFICES.iter().zip(&self.offices) {
             person.bind(office, &mut bindings);
         }
-        for name in ["hero", "rival", "witness"] {
-            Person::any(dice).bind(name, &mut bindings);
+        for name in PARTS {
+            self.stranger(&mut bindings, name, dice);
         }
         for (names, choices) in [(["town", "town2"], &TOWNS[..]), (["country", "country2"], &COUNTRIES[..])] {
             let first = dice.below(choices.len());

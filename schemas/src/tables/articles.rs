@@ -17,8 +17,8 @@ use crate::ids::{ArticleId, Timestamp};
 
 /// An article as the newspaper published it. Text that the data does not have is empty.
 ///
-/// EB-NeRD's lifetime totals (`total_inviews`, `total_pageviews`, `total_read_time`) are written as null and never
-/// read: they look into the future.
+/// EB-NeRD's lifetime totals (`total_inviews`, `total_pageviews`, `total_read_time`) are written as null and
+/// never read: they look into the future.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ArticleRow {
     /// Its number.

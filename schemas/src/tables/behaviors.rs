@@ -51,8 +51,9 @@ pub struct BehaviorRow {
     pub lookahead: Lookahead,
 }
 
-/// EB-NeRD's `next_read_time` and `next_scroll_percentage`. They are known only after the click that a ranker is to
-/// foretell, so no feature may be made of them; as the telemetry of the read that the click led to, they are data.
+/// EB-NeRD's `next_read_time` and `next_scroll_percentage`. They are known only after the click that a ranker
+/// is to foretell, so no feature may be made of them; as the telemetry of the read that the click led to,
+/// they are data.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Lookahead {
     /// Seconds on the clicked article.

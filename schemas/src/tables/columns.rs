@@ -36,8 +36,8 @@ impl<'a> Columns<'a> {
         self.batch.column_by_name(name).map(|array| array.data_type())
     }
 
-    /// The column as `wanted`. Arrow's own cast does the work; unlike its default, a value that does not fit is an
-    /// error and not a null.
+    /// The column as `wanted`. Arrow's own cast does the work; unlike its default, a value that does not fit
+    /// is an error and not a null.
     fn cast(&self, name: &str, wanted: &DataType) -> Result<Option<ArrayRef>, TableError> {
         let Some(array) = self.batch.column_by_name(name) else { return Ok(None) };
         let strict = CastOptions { safe: false, ..CastOptions::default() };

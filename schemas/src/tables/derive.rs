@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::{BehaviorRow, EventRow, HistoryRow, Rows, TableError};
 use crate::ids::{ArticleId, ReaderId, Timestamp};
 
-/// A click and an entry of a history are one read when the page was opened within this time of the impression. An
-/// impression stays on the screen for a while before it is clicked.
+/// A click and an entry of a history are one read when the page was opened within this time of the
+/// impression. An impression stays on the screen for a while before it is clicked.
 const SAME_READ_MILLIS: i64 = 60 * 60 * 1000;
 
 /// A read while it waits to be sorted: small, since all of them are in memory at once.
@@ -113,8 +113,9 @@ fn left(opened: Timestamp, read_time: Option<f32>) -> i64 {
     opened.0 + ((f64::from(seconds) * 1000.0).round() as i64).max(1)
 }
 
-/// Drops an entry that is the same as the one before it, and a click that is an entry of a history as well. What is
-/// left of such a pair is the history's, which knows when the page was opened, with the click's device.
+/// Drops an entry that is the same as the one before it, and a click that is an entry of a history as well.
+/// What is left of such a pair is the history's, which knows when the page was opened, with the click's
+/// device.
 fn once_each(mut reads: Vec<Read>) -> Vec<Read> {
     reads.sort_by_key(|read| (read.reader, read.article, read.from_click, read.opened));
     let mut kept: Vec<Read> = Vec::with_capacity(reads.len());

@@ -73,8 +73,8 @@ impl DataFolder {
         self.layout
     }
 
-    /// The splits that [`DataFolder::behaviors`] and [`DataFolder::history`] accept, earliest first; beside these,
-    /// [`Split::Whole`] is always accepted.
+    /// The splits that [`DataFolder::behaviors`] and [`DataFolder::history`] accept, earliest first; beside
+    /// these, [`Split::Whole`] is always accepted.
     pub fn splits(&self) -> Vec<Split> {
         match self.layout {
             Layout::Ebnerd => [Split::Train, Split::Validation]
@@ -97,8 +97,8 @@ impl DataFolder {
         TableReader::open(file)?.collect()
     }
 
-    /// The articles' vectors, or `None` when the folder has no `contrastive_vector.parquet`. EB-NeRD's archive keeps
-    /// that file in a folder of its own, so one level below is looked at as well.
+    /// The articles' vectors, or `None` when the folder has no `contrastive_vector.parquet`. EB-NeRD's
+    /// archive keeps that file in a folder of its own, so one level below is looked at as well.
     ///
     /// # Errors
     /// When the file can't be opened.
@@ -163,14 +163,14 @@ impl DataFolder {
 
     /// All reads in the order of time, each at the moment when the reader left the page.
     ///
-    /// They stream from `events.parquet` where there is one in order. Otherwise they are sorted in memory (about 32
-    /// bytes a read): from an unordered `events.parquet`, or from histories and impressions, where
+    /// They stream from `events.parquet` where there is one in order. Otherwise they are sorted in memory
+    /// (about 32 bytes a read): from an unordered `events.parquet`, or from histories and impressions, where
     /// - every entry of a history is a read from `impression_time_fixed` on;
-    /// - every clicked article is a read from `impression_time` on, and `next_read_time` and `next_scroll_percentage`
-    ///   are its telemetry. They would leak as features of the impression; as the read that followed it they are known
-    ///   from its end on, which is when the event is;
-    /// - a read that appears more than once (validation's histories cover the weeks of the training impressions)
-    ///   counts once.
+    /// - every clicked article is a read from `impression_time` on, and `next_read_time` and
+    ///   `next_scroll_percentage` are its telemetry. They would leak as features of the impression; as the
+    ///   read that followed it they are known from its end on, which is when the event is;
+    /// - a read that appears more than once (validation's histories cover the weeks of the training
+    ///   impressions) counts once.
     ///
     /// # Errors
     /// When a file can't be opened; for what is sorted, also when a row can't be read.
@@ -186,8 +186,8 @@ impl DataFolder {
         derive::sorted(events)
     }
 
-    /// The files `name` of a split. A flat folder may lack all but its impressions, and EB-NeRD's test set hides the
-    /// clicks, so a missing file of an existing split reads as an empty table.
+    /// The files `name` of a split. A flat folder may lack all but its impressions, and EB-NeRD's test set
+    /// hides the clicks, so a missing file of an existing split reads as an empty table.
     fn table<R: TableRow + Send + 'static>(&self, split: Split, name: &str) -> Result<Rows<R>, TableError> {
         let splits = self.splits();
         let wanted = if split == Split::Whole { splits.clone() } else { vec![split] };

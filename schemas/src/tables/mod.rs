@@ -1,15 +1,16 @@
 //! Tables in Parquet: EB-NeRD's, and the log form.
 //!
-//! A *data folder* holds one newspaper and what its readers did. [`DataFolder::open`] finds out which of the known
-//! layouts it has and offers plain rows; nothing above this module sees an Arrow column of a data folder.
+//! A *data folder* holds one newspaper and what its readers did. [`DataFolder::open`] finds out which of the
+//! known layouts it has and offers plain rows; nothing above this module sees an Arrow column of a data
+//! folder.
 //!
-//! Writers write the exact schema of EB-NeRD (`large_list<int32>`, `uint32` ids, `timestamp[us]`, no zone). Readers
-//! are lenient, because every tool writes its own dialect of the same table: lists may be `list`, `large_list` or
-//! views, text may be `utf8`, `large_utf8`, views or dictionaries, times may be in any unit, and optional columns
-//! may be missing.
+//! Writers write the exact schema of EB-NeRD (`large_list<int32>`, `uint32` ids, `timestamp[us]`, no zone).
+//! Readers are lenient, because every tool writes its own dialect of the same table: lists may be `list`,
+//! `large_list` or views, text may be `utf8`, `large_utf8`, views or dictionaries, times may be in any unit,
+//! and optional columns may be missing.
 //!
-//! Columns that look into the future of an impression or an article are kept apart ([`Lookahead`]) or not read at
-//! all (the lifetime totals of `articles.parquet`), so that none becomes a feature by accident.
+//! Columns that look into the future of an impression or an article are kept apart ([`Lookahead`]) or not
+//! read at all (the lifetime totals of `articles.parquet`), so that none becomes a feature by accident.
 //!
 //! ```no_run
 //! # fn main() -> Result<(), abovefold_schemas::tables::TableError> {

@@ -17,7 +17,8 @@ use crate::ids::{ArticleId, ReaderId};
 /// Stands in the footer of every file, whatever version wrote it, so that equal rows make equal bytes.
 const CREATED_BY: &str = "abovefold";
 
-/// Writes one file. Until [`TableWriter::finish`] it has another name, so that a file with the right name is whole.
+/// Writes one file. Until [`TableWriter::finish`] it has another name, so that a file with the right name is
+/// whole.
 #[derive(Debug)]
 pub struct TableWriter<R> {
     path: PathBuf,

@@ -1,10 +1,10 @@
 //! The sections of the newspaper, each in a text file of its own, and how such a file is read.
 //!
-//! A line is `key: text`. First come the section's `section`, `weight` and its pools: `expert` (who is asked), `voice`
-//! (what people say), `colour` (what it is like there), `outlook` (how it goes on). Then come the plots. `plot` begins
-//! one and names its topics; `slot NAME` says what varies from story to story; each `chapter` sums itself up, as later
-//! chapters will recall it, and has its `headline`s, `teaser`s, `lead`s and `more`. `super::grammar` says what may
-//! stand in a text.
+//! A line is `key: text`. First come the section's `section`, `weight` and its pools: `expert` (who is
+//! asked), `voice` (what people say), `colour` (what it is like there), `outlook` (how it goes on). Then come
+//! the plots. `plot` begins one and names its topics; `slot NAME` says what varies from story to story; each
+//! `chapter` sums itself up, as later chapters will recall it, and has its `headline`s, `teaser`s, `lead`s
+//! and `more`. `super::grammar` says what may stand in a text.
 
 use anyhow::{Context as _, Result, bail};
 
