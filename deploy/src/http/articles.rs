@@ -58,7 +58,10 @@ fn category(parameters: &BTreeMap<String, String>) -> Vec<String> {
     parameters.get("category").filter(|category| !category.is_empty()).cloned().into_iter().collect()
 }
 
-async fn bounded<T>(app: &App, call: impl Future<Output = abovefold_engine::Result<T>>) -> Result<T, Problem> {
+async fn bounded<T>(
+    app: &App,
+    call: impl Future<Output = abovefold_engine::Result<T>>,
+) -> Result<T, Problem> {
     let answer = app.runtime.timeout(LIMIT, call).await;
     Ok(answer.ok_or_else(|| Problem::unavailable("the article edge did not answer within 5 s"))??)
 }

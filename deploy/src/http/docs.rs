@@ -47,14 +47,15 @@ pub(super) fn document() -> Value {
 }
 
 /// `GET /openapi.json`
-pub(super) async fn openapi_json() -> Json<Value> {
+pub(super) async fn openapi() -> Json<Value> {
     Json(document())
 }
 
 /// `GET /docs`
 pub(super) async fn page() -> Html<String> {
     let document = document();
-    let mut body = String::from("<p>Described for programs by <a href=\"/openapi.json\">openapi.json</a>.</p>");
+    let mut body =
+        String::from("<p>Described for programs by <a href=\"/openapi.json\">openapi.json</a>.</p>");
     let empty = serde_json::Map::new();
     for (path, methods) in document["paths"].as_object().unwrap_or(&empty) {
         for (method, operation) in methods.as_object().unwrap_or(&empty) {
@@ -67,13 +68,22 @@ pub(super) async fn page() -> Html<String> {
 fn describe(body: &mut String, path: &str, method: &str, operation: &Value) {
     let text = |value: &Value| escape(value.as_str().unwrap_or_default());
     let mut add = |html: String| body.write_str(&html).expect("writing to a string cannot fail");
-    add(format!("<h2><code>{} {}</code></h2><p>{}</p>", method.to_uppercase(), escape(path), text(&operation["summary"])));
-    let (parameters, empty) = (operation["parameters"].as_array().cloned().unwrap_or_default(), serde_json::Map::new());
+    add(format!(
+        "<h2><code>{} {}</code></h2><p>{}</p>",
+        method.to_uppercase(),
+        escape(path),
+        text(&operation["summary"])
+    ));
+    let (parameters, empty) =
+        (operation["parameters"].as_array().cloned().unwrap_or_default(), serde_json::Map::new());
     if !parameters.is_empty() {
         add("<h3>Parameters</h3><dl>".into());
         for parameter in &parameters {
             let (name, place) = (text(&parameter["name"]), text(&parameter["in"]));
-            add(format!("<dt><code>{name}</code> ({place})</dt><dd>{}</dd>", text(&parameter["description"])));
+            add(format!(
+                "<dt><code>{name}</code> ({place})</dt><dd>{}</dd>",
+                text(&parameter["description"])
+            ));
         }
         add("</dl>".into());
     }

@@ -54,7 +54,8 @@ async fn as_problem(response: Response, method: &Method) -> Response {
     if !(status.is_client_error() || status.is_server_error()) {
         return response;
     }
-    let kind = response.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind =
+        response.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let plain = kind.is_empty() || kind.starts_with("text/plain");
     if !plain || kind == PROBLEM_JSON {
         return response;

@@ -124,7 +124,8 @@ pub(super) async fn forget_active(State(app): State<Arc<App>>) -> Accepted {
 async fn append(app: &App, event: Event) -> Accepted {
     let record = NewRecord::keyed(event.user_id.as_bytes().to_vec(), event.to_json());
     let appended = app.runtime.timeout(LIMIT, app.log.append(&app.events_topic, vec![record])).await;
-    let appended = appended.ok_or_else(|| Problem::unavailable("the log did not take the event within 10 s"))??;
+    let appended =
+        appended.ok_or_else(|| Problem::unavailable("the log did not take the event within 10 s"))??;
     let position = appended.first().copied();
     let position = position.ok_or_else(|| Problem::unavailable("the log did not say where the event is"))?;
     let after = app.query.token(position);

@@ -16,9 +16,10 @@ pub(super) type Parameters = axum::extract::Query<BTreeMap<String, String>>;
 /// The bytes of a body, or why they are not taken.
 pub(super) fn bytes(body: Body) -> Result<Bytes, Problem> {
     body.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => {
-            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body has more than {MAX_BODY_BYTES} bytes"))
-        }
+        StatusCode::PAYLOAD_TOO_LARGE => Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!("the body has more than {MAX_BODY_BYTES} bytes"),
+        ),
         status => Problem::new(status, rejection.body_text()),
     })
 }
@@ -36,10 +37,17 @@ impl Fields {
         }
     }
 
-    fn get<T>(&self, name: &str, expected: &str, read: impl FnOnce(&Value) -> Option<T>) -> Result<Option<T>, Problem> {
+    fn get<T>(
+        &self,
+        name: &str,
+        expected: &str,
+        read: impl FnOnce(&Value) -> Option<T>,
+    ) -> Result<Option<T>, Problem> {
         match self.0.get(name) {
             None | Some(Value::Null) => Ok(None),
-            Some(value) => read(value).map(Some).ok_or_else(|| Problem::field(name, &format!("is not {expected}"))),
+            Some(value) => {
+                read(value).map(Some).ok_or_else(|| Problem::field(name, &format!("is not {expected}")))
+            }
         }
     }
 

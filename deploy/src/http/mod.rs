@@ -34,8 +34,6 @@ use axum::{
 use tokio::{net::TcpListener, sync::oneshot};
 use tower_http::compression::CompressionLayer;
 
-pub use problem::Problem;
-
 /// The greatest body that is taken, in bytes.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
 /// How long requests in flight may take once the program was asked to stop.
@@ -72,17 +70,15 @@ pub struct App {
 
 impl fmt::Debug for App {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("App").field("namespace", &self.namespace).field("model", &self.model).finish_non_exhaustive()
+        f.debug_struct("App")
+            .field("namespace", &self.namespace)
+            .field("model", &self.model)
+            .finish_non_exhaustive()
     }
 }
 
-/// The routes of the contract, the site, and nothing under `/admin/`.
+/// The routes of the contract and the site.
 pub fn router(app: Arc<App>) -> Router {
-    router_with(app, Router::new())
-}
-
-/// The same with further routes (the admin interface), which get the same headers and the same form of errors.
-pub fn router_with(app: Arc<App>, further: Router) -> Router {
     Router::new()
         .route("/health", get(health::health))
         .route("/event", post(events::post_event))
@@ -96,12 +92,11 @@ pub fn router_with(app: Arc<App>, further: Router) -> Router {
         .route("/articles/{article_id}", get(articles::article))
         .route("/articles/{article_id}/related", get(recommend::related))
         .route("/metrics", get(metrics::render))
-        .route("/openapi.json", get(docs::openapi_json))
+        .route("/openapi.json", get(docs::openapi))
         .route("/docs", get(docs::page))
         .route("/ops", get(ops::page))
         .route(docs::STYLE_PATH, get(docs::style))
         .with_state(app)
-        .merge(further)
         .fallback(site::serve)
         .layer(from_fn(dress::dress))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
@@ -134,4 +129,9 @@ pub async fn serve(
         ended = server.into_future() => ended,
         () = patience => Ok(()),
     }
+}
+
+/// The interface as an OpenAPI document, for `abovefold openapi` and the types of the site.
+pub fn openapi_json() -> String {
+    format!("{:#}", docs::document())
 }

@@ -16,27 +16,41 @@ use super::{
 #[utoipa::path(get, path = "/ops", tag = "operations",
     responses((status = 200, description = "A page", body = String, content_type = "text/html")))]
 pub(super) async fn page(State(app): State<Arc<App>>) -> Html<String> {
-    let (edges, partitions, articles) = tokio::join!(health::edges(&app), partitions(&app), articles_marker(&app));
+    let (edges, partitions, articles) =
+        tokio::join!(health::edges(&app), partitions(&app), articles_marker(&app));
     let mut body = String::new();
     let now = app.query.now().map_or("nothing folded yet".to_string(), |now| now.to_rfc3339());
     let model = health::model(&app).map_or("none".to_string(), |_| {
         app.model.as_ref().map_or(String::new(), |facts| {
-            format!("{} ({}, {}, digest {})", facts.version, facts.precision, facts.device_class, facts.digest)
+            format!(
+                "{} ({}, {}, digest {})",
+                facts.version, facts.precision, facts.device_class, facts.digest
+            )
         })
     });
-    table(&mut body, "Serving", &["what", "is"], &[
-        vec!["namespace".into(), app.namespace.clone()],
-        vec!["watermark".into(), now],
-        vec!["model".into(), model],
-        vec!["articles folded up to".into(), articles],
-        vec!["articles in memory, for when their edge is down".into(), app.query.articles_in_memory().to_string()],
-    ]);
-    let edge = |name: &str, edge: &EdgeHealth| vec![name.to_string(), edge.status.to_string(), edge.detail.clone()];
-    table(&mut body, "Edges", &["edge", "status", "in words"], &[
-        edge("log", &edges.log),
-        edge("state", &edges.state),
-        edge("articles", &edges.articles),
-    ]);
+    table(
+        &mut body,
+        "Serving",
+        &["what", "is"],
+        &[
+            vec!["namespace".into(), app.namespace.clone()],
+            vec!["watermark".into(), now],
+            vec!["model".into(), model],
+            vec!["articles folded up to".into(), articles],
+            vec![
+                "articles in memory, for when their edge is down".into(),
+                app.query.articles_in_memory().to_string(),
+            ],
+        ],
+    );
+    let edge =
+        |name: &str, edge: &EdgeHealth| vec![name.to_string(), edge.status.to_string(), edge.detail.clone()];
+    table(
+        &mut body,
+        "Edges",
+        &["edge", "status", "in words"],
+        &[edge("log", &edges.log), edge("state", &edges.state), edge("articles", &edges.articles)],
+    );
     table(&mut body, "Partitions", &["partition", "marker", "log begins", "log ends", "lag"], &partitions);
     let graphs = app.graphs.iter().chain([app.query.graph()]);
     let rows: Vec<Vec<String>> = graphs.map(|graph| vec![graph.to_text()]).collect();
@@ -49,14 +63,16 @@ async fn partitions(app: &App) -> Vec<Vec<String>> {
     let mut rows = Vec::new();
     for partition in 0..app.partitions {
         let tag = Tag { namespace: app.namespace.clone(), partition };
-        let read = app.runtime.timeout(std::time::Duration::from_secs(2), app.store.read(&tag, &[], &[])).await;
+        let read =
+            app.runtime.timeout(std::time::Duration::from_secs(2), app.store.read(&tag, &[], &[])).await;
         let marker = match read {
             Some(Ok(snapshot)) => snapshot.marker.map(|marker| marker.next),
             _ => None,
         };
         let bounds = bounds.get(partition as usize);
         let lag = bounds.zip(marker).map(|(bounds, marker)| bounds.end.0.saturating_sub(marker.0));
-        let offset = |offset: Option<Offset>| offset.map_or("unknown".to_string(), |offset| offset.to_string());
+        let offset =
+            |offset: Option<Offset>| offset.map_or("unknown".to_string(), |offset| offset.to_string());
         rows.push(vec![
             partition.to_string(),
             offset(marker),

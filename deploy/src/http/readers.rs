@@ -37,7 +37,8 @@ pub(super) async fn demo(
     let slate = Slate::of(app.query.recommend(request).await?, &app.namespace, None);
     let state = app.query.reader(&reader).await?.state.unwrap_or_default();
     let articles = titles(&app, &state.reads).await;
-    let entry = |read: &Read| HistoryEntry::of(read, articles.get(&ArticleId(read.article_id)).map(AsRef::as_ref));
+    let entry =
+        |read: &Read| HistoryEntry::of(read, articles.get(&ArticleId(read.article_id)).map(AsRef::as_ref));
     Ok(Json(ReaderPage {
         user_id: reader.as_str().into(),
         history: state.reads.iter().rev().map(entry).collect(),

@@ -1,0 +1,176 @@
+//! The interface over the embedded log, a store in memory and the embedded articles.
+#![allow(clippy::unwrap_used, reason = "a test ends where its world breaks")]
+
+mod answers;
+mod pages;
+mod refusals;
+
+use std::sync::Arc;
+
+use abovefold_engine::{
+    Runtime,
+    log::{self, Log, LogSettings},
+    state::{EpochWrite, MemoryStore, Put, StateStore, Tag, Value as Stored},
+};
+use abovefold_operators::{
+    articles::{Article, ArticleIndex, embedded::EmbeddedArticles},
+    query::{Query, QueryContext, QuerySettings},
+};
+use abovefold_schemas::{
+    ArticleId, ArticleVersion, Kept, LastRecord, Marker, Offset, ReaderId,
+    keys::{reader_key, summary_key},
+    state::{ActiveReader, PartitionSummary, Read, ReaderState},
+};
+use reqwest::{Client, Method, Response, StatusCode};
+use serde_json::Value;
+use tokio::{net::TcpListener, sync::oneshot};
+
+use super::{App, router, serve};
+
+const NOON: i64 = 1_704_110_400_000;
+
+struct Served {
+    address: String,
+    client: Client,
+    store: Arc<MemoryStore>,
+    log: Arc<dyn Log>,
+    query: Query,
+    /// Dropped, it stops the server.
+    _stop: oneshot::Sender<()>,
+    _home: tempfile::TempDir,
+}
+
+impl Served {
+    async fn start() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let url = format!("file:{}", home.path().join("log").display());
+        let log = log::open(&url, &LogSettings::default()).unwrap();
+        log.create_topic("user_events", 4).await.unwrap();
+        let articles = Arc::new(EmbeddedArticles::open(&home.path().join("articles")).await.unwrap());
+        articles.apply((1..=30).map(article).collect(), &[Offset(31)]).await.unwrap();
+        let (runtime, store) = (Runtime::real(), Arc::new(MemoryStore::new()));
+        let query = Query::start(QueryContext {
+            runtime: runtime.clone(),
+            namespace: "main".into(),
+            partitions: 4,
+            events_topic: "user_events".into(),
+            store: store.clone(),
+            articles: articles.clone(),
+            ranker: None,
+            impressions: None,
+            settings: QuerySettings { after_wait_ms: 30, ..QuerySettings::default() },
+        });
+        let app = App {
+            runtime,
+            namespace: "main".into(),
+            partitions: 4,
+            events_topic: "user_events".into(),
+            query: query.clone(),
+            log: log.clone(),
+            store: store.clone(),
+            articles,
+            model: None,
+            metrics: Arc::new(|| "# HELP abovefold_up It is.\n".into()),
+            graphs: Vec::new(),
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let (stop, stopped) = oneshot::channel::<()>();
+        let shutdown = async {
+            stopped.await.ok();
+        };
+        tokio::spawn(serve(listener, router(Arc::new(app)), shutdown));
+        let client = Client::builder().no_proxy().build().unwrap();
+        Self { address, client, store, log, query, _stop: stop, _home: home }
+    }
+
+    async fn ask(&self, method: Method, path: &str, body: impl Into<reqwest::Body>) -> Response {
+        self.client.request(method, format!("{}{path}", self.address)).body(body).send().await.unwrap()
+    }
+
+    async fn get(&self, path: &str) -> Response {
+        self.ask(Method::GET, path, "").await
+    }
+
+    async fn post(&self, path: &str, body: Value) -> Response {
+        self.ask(Method::POST, path, body.to_string()).await
+    }
+
+    /// Asks for what must be refused, and returns the problem.
+    async fn refused(
+        &self,
+        method: Method,
+        path: &str,
+        body: impl Into<reqwest::Body>,
+        status: u16,
+    ) -> Value {
+        problem(self.ask(method, path, body).await, status).await
+    }
+
+    /// Folds a state of the reader who read these, last one last, into its partition.
+    async fn know(&self, name: &str, reads: &[i64]) {
+        let reader = ReaderId::new(name).unwrap();
+        let tag = Tag { namespace: "main".into(), partition: self.query.home(&reader) };
+        let expected = self.store.initialise(&tag, Marker::start(Offset(0))).await.unwrap();
+        let last = Some(LastRecord { offset: expected.next, hash: 1 });
+        let target = Marker { next: expected.next.next(), last };
+        let read = |(minute, id): (usize, &i64)| Read {
+            article_id: *id,
+            time: NOON + minute as i64 * 60_000,
+            read_time: Some(45.2),
+            ..Read::default()
+        };
+        let state =
+            ReaderState { reads: reads.iter().enumerate().map(read).collect(), ..ReaderState::default() };
+        let seen = ActiveReader { user_id: name.into(), reads: reads.len() as u64, last_seen: NOON };
+        let summary = PartitionSummary { watermark: NOON, active: vec![seen], ..PartitionSummary::default() };
+        let put = |key, bytes: Vec<u8>, mirrored| Put {
+            key,
+            value: Some(Stored { version: target.next, bytes: bytes.into() }),
+            mirrored,
+        };
+        let puts = vec![
+            put(reader_key(&reader), state.to_kept(), false),
+            put(summary_key(), summary.to_kept(), true),
+        ];
+        self.store
+            .write_epoch(&tag, &EpochWrite { expected, target, puts, invalidated: Vec::new() })
+            .await
+            .unwrap();
+        self.query.refresh().await;
+    }
+}
+
+fn article(id: i64) -> Article {
+    let mut vector = vec![0.0; 768];
+    vector[(id % 3) as usize] = 1.0;
+    vector[100 + id as usize] = 0.3;
+    let version = ArticleVersion {
+        article_id: id,
+        title: format!("Headline {id}"),
+        body: "One.\n\nTwo.".into(),
+        category: ["World", "Sport", "Science"][(id % 3) as usize].into(),
+        published: NOON + id * 60_000,
+        vector,
+        withdrawn: id == 30,
+        ..ArticleVersion::default()
+    };
+    Article { id: ArticleId(id), offset: Offset(id as u64), version }
+}
+
+async fn problem(response: Response, status: u16) -> Value {
+    let kind = response.headers()["content-type"].to_str().unwrap().to_string();
+    assert_eq!((response.status().as_u16(), kind.as_str()), (status, "application/problem+json"));
+    let problem: Value = response.json().await.unwrap();
+    assert_eq!(
+        (problem["status"].as_u64(), problem["type"].as_str()),
+        (Some(status.into()), Some("about:blank"))
+    );
+    assert!(problem["title"].is_string() && !problem["detail"].as_str().unwrap().is_empty(), "{problem}");
+    problem
+}
+
+async fn json_of(response: Response, status: StatusCode) -> Value {
+    assert_eq!(response.status(), status);
+    response.json().await.unwrap()
+}

@@ -1,0 +1,104 @@
+//! The pages, the site, and what every answer wears.
+
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+
+use super::{Served, json_of};
+use crate::http::openapi_json;
+
+#[tokio::test]
+async fn every_answer_wears_the_security_headers() {
+    let served = Served::start().await;
+    for path in ["/", "/health", "/articles/7", "/nothing", "/docs", "/ops", "/openapi.json", "/metrics"] {
+        let response = served.get(path).await;
+        let header = |name: &str| response.headers()[name].to_str().unwrap().to_string();
+        let policy = header("content-security-policy");
+        assert!(policy.contains("default-src 'self'") && policy.contains("frame-ancestors 'none'"), "{path}");
+        assert!(!policy.contains("unsafe"));
+        assert_eq!(header("x-content-type-options"), "nosniff");
+        assert!(
+            response.headers().contains_key("referrer-policy")
+                && response.headers().contains_key("cache-control")
+        );
+    }
+}
+
+#[tokio::test]
+async fn health_names_its_edges_and_the_pages_are_true() {
+    let served = Served::start().await;
+    let health = json_of(served.get("/health").await, StatusCode::OK).await;
+    assert_eq!(
+        (&health["status"], &health["model"]),
+        (&json!("degraded"), &Value::Null),
+        "there is no model"
+    );
+    for edge in ["log", "state", "articles"] {
+        assert_eq!(health["edges"][edge]["status"], "ok", "{health}");
+    }
+    served.post("/event", json!({"user_id": "ann", "article_id": 7})).await;
+    served.know("bob", &[1]).await;
+    let ops = served.get("/ops").await.text().await.unwrap();
+    assert!(
+        ops.contains("<td>main</td>")
+            && ops.contains("query: requests -> state -> retrieve -> rerank -> compose -> answer"),
+        "{ops}"
+    );
+    let docs = served.get("/docs").await.text().await.unwrap();
+    for page in [&ops, &docs] {
+        assert!(!page.contains("<script") && !page.contains("style=") && !page.contains("http://"));
+    }
+    assert!(docs.contains("POST /recommend"));
+    assert!(served.get("/metrics").await.text().await.unwrap().starts_with("# HELP"));
+    let document = json_of(served.get("/openapi.json").await, StatusCode::OK).await;
+    assert_eq!(document, serde_json::from_str::<Value>(&openapi_json()).unwrap());
+    for path in [
+        "/event",
+        "/recommend",
+        "/demo/{user_id}",
+        "/users/active",
+        "/users/{user_id}",
+        "/users/{user_id}/preferences",
+        "/articles/{article_id}",
+        "/articles/{article_id}/related",
+        "/health",
+    ] {
+        assert!(document["paths"][path].is_object(), "{path}");
+    }
+    for schema in [
+        "Slate",
+        "Recommendation",
+        "Problem",
+        "Event",
+        "Article",
+        "ReaderPage",
+        "HistoryEntry",
+        "ActiveReader",
+    ] {
+        assert!(document["components"]["schemas"][schema].is_object(), "{schema}");
+    }
+}
+
+#[tokio::test]
+async fn the_site_is_one_page_for_its_own_paths_and_is_not_cached_blindly() {
+    let served = Served::start().await;
+    for path in ["/", "/account", "/article/7"] {
+        let response = served.get(path).await;
+        assert_eq!(response.status(), StatusCode::OK, "{path}");
+        assert!(response.headers()["content-type"].to_str().unwrap().starts_with("text/html"));
+        assert_eq!(response.headers()["cache-control"], "no-cache");
+        let tag = response.headers()["etag"].clone();
+        let again =
+            served.client.get(format!("{}{path}", served.address)).header("if-none-match", tag).send().await;
+        assert_eq!(again.unwrap().status(), StatusCode::NOT_MODIFIED);
+    }
+    let request =
+        served.client.get(format!("{}/some/where", served.address)).header("accept", "text/html,*/*");
+    assert_eq!(
+        request.send().await.unwrap().status(),
+        StatusCode::OK,
+        "a browser gets the page, which says what is missing"
+    );
+    let plain =
+        served.client.get(format!("{}/openapi.json", served.address)).header("accept-encoding", "gzip");
+    assert_eq!(plain.send().await.unwrap().headers()["content-encoding"], "gzip");
+}
