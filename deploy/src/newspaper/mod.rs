@@ -91,14 +91,6 @@ pub struct Summary {
     pub validation_impressions: usize,
 }
 
-/// The names of the sections, in the order of their numbers (`category` counts from 1).
-///
-/// # Errors
-/// When a section's grammar, which is part of the program, is damaged.
-pub fn section_names() -> Result<Vec<String>> {
-    Ok(sections::all()?.into_iter().map(|section| section.name).collect())
-}
-
 /// Writes a newspaper and its readers into the folder `out`, as EB-NeRD's tables, `events.parquet` and
 /// `oracle.parquet`. `progress` is told the share that is done, 0 to 1.
 ///

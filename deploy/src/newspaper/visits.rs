@@ -86,7 +86,7 @@ pub(super) fn simulate(
     };
     let mut turn = line.len() as u64;
     while let Some(Reverse(look)) = line.pop() {
-        if turn % 256 == 0 {
+        if turn.is_multiple_of(256) {
             progress((look.at.millis_since(spec.start()) as f64 / spec.length() as f64) as f32);
         }
         if let Some(mut next) = run.look(look, dice) {
