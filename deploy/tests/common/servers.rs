@@ -1,0 +1,122 @@
+//! Real Kafka, Redis and Elasticsearch, started by the project's own scripts in folders that go away.
+
+use std::{
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use tempfile::TempDir;
+
+/// A running server, stopped when dropped (and soon after this process ends, however it does).
+pub struct Server {
+    script: PathBuf,
+    folder: TempDir,
+    pub port: u16,
+    settings: Vec<String>,
+}
+
+impl Server {
+    /// Kafka; `Err` says why there is none on this machine.
+    pub fn kafka() -> Result<Self, String> {
+        Self::start("kafka.sh", &[])
+    }
+
+    /// Redis with many databases.
+    pub fn redis() -> Result<Self, String> {
+        Self::start("redis.sh", &["--databases", "128"])
+    }
+
+    pub fn elasticsearch() -> Result<Self, String> {
+        Self::start("elasticsearch.sh", &[])
+    }
+
+    fn start(script: &str, settings: &[&str]) -> Result<Self, String> {
+        let server = Self {
+            script: Path::new(env!("CARGO_MANIFEST_DIR")).join("servers").join(script),
+            folder: TempDir::new().unwrap(),
+            port: free_port(),
+            settings: settings.iter().map(ToString::to_string).collect(),
+        };
+        server.start_again()?;
+        Ok(server)
+    }
+
+    /// Starts it in its folder and on its port.
+    pub fn start_again(&self) -> Result<(), String> {
+        let output = self
+            .script("start")
+            .arg(self.port.to_string())
+            .args(&self.settings)
+            .env("ABOVEFOLD_SERVERS_FOR", std::process::id().to_string())
+            .output()
+            .unwrap();
+        if output.status.success() {
+            return Ok(());
+        }
+        let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        let is_missing =
+            ["make setup", "install ", "no java", "no redis-server"].iter().any(|sign| said.contains(sign));
+        assert!(is_missing, "{} does not start: {said}", self.script.display());
+        Err(said)
+    }
+
+    /// Stops it; what it holds stays.
+    pub fn stop(&self) {
+        self.script("stop").output().unwrap();
+    }
+
+    fn script(&self, action: &str) -> Command {
+        let mut command = Command::new("bash");
+        command.arg(&self.script).arg(action).arg(self.folder.path()).stdin(Stdio::null());
+        command
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // A panic here would hide the one that ends the test.
+        self.script("stop").output().ok();
+    }
+}
+
+/// A port that was free a moment ago.
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// kcat, a client of Kafka that is not ours; `Err` says that there is none.
+pub fn kcat() -> Result<PathBuf, String> {
+    let named = std::env::var_os("ABOVEFOLD_KCAT").map(PathBuf::from);
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let places = named.into_iter().chain(std::env::split_paths(&path).map(|folder| folder.join("kcat")));
+    places.into_iter().find(|place| place.is_file()).ok_or_else(|| "no kcat: install kcat".to_owned())
+}
+
+/// Sends lines `KEY\tVALUE` to a topic as kcat does, placed as Kafka's own client places them.
+pub fn produce(kcat: &Path, port: u16, topic: &str, records: &[(String, String)]) {
+    use std::io::Write;
+    let mut child = Command::new(kcat)
+        .args(["-P", "-q", "-b", &format!("127.0.0.1:{port}"), "-t", topic, "-K", "\t"])
+        .args(["-X", "topic.partitioner=murmur2_random", "-X", "acks=all"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    for (key, value) in records {
+        writeln!(input, "{key}\t{value}").unwrap();
+    }
+    drop(input);
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "kcat: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Asks Redis by `redis-cli`, and returns its answer.
+pub fn redis_cli(port: u16, database: u32, words: &[&str]) -> String {
+    let (port, database) = (port.to_string(), database.to_string());
+    let output = Command::new("redis-cli").args(["-p", &port, "-n", &database]).args(words).output().unwrap();
+    assert!(output.status.success(), "redis-cli {words:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
