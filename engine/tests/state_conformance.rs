@@ -1,6 +1,6 @@
 //! One suite for every make of the state store: in memory, embedded, a real Redis, and a real Redis Cluster of three.
 
-#![allow(clippy::unwrap_used)] // Tests.
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // Tests.
 
 #[path = "state/cases.rs"]
 mod cases;

@@ -42,7 +42,7 @@ pub struct RedisServer {
 }
 
 impl RedisServer {
-    /// Starts a server with further arguments and waits until it answers.
+    /// Starts a server with further arguments (`PORT` in them is its port) and waits until it answers.
     pub fn start(arguments: &[&str]) -> Self {
         let directory = TempDir::new().unwrap();
         let arguments: Vec<String> = arguments.iter().map(ToString::to_string).collect();
@@ -99,7 +99,7 @@ fn spawn(port: u16, directory: &Path, arguments: &[String]) -> Option<Child> {
         ])
         .arg(directory)
         .args(["--logfile", "redis.log"])
-        .args(arguments)
+        .args(arguments.iter().map(|argument| argument.replace("PORT", &port.to_string())))
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -110,14 +110,11 @@ fn spawn(port: u16, directory: &Path, arguments: &[String]) -> Option<Child> {
         if child.try_wait().unwrap().is_some() {
             return None;
         }
-        // With a password or TLS the answer is an error or none; that it listens is enough then.
-        let answers = match arguments
-            .iter()
-            .any(|argument| argument.contains("requirepass") || argument.contains("tls"))
-        {
-            true => {
-                TcpStream::connect(("127.0.0.1", port)).is_ok() || arguments.iter().any(|a| a.contains("tls"))
-            }
+        // With a password or TLS it takes more to get an answer; that it listens is enough then.
+        let guarded =
+            arguments.iter().any(|argument| argument == "--requirepass" || argument == "--tls-port");
+        let answers = match guarded {
+            true => TcpStream::connect(("127.0.0.1", port)).is_ok(),
             false => command(port, "PING").is_ok_and(|answer| answer.starts_with("+PONG")),
         };
         if answers {

@@ -159,7 +159,7 @@ pub async fn a_derived_value_is_kept_only_for_its_version(store: &Store, namespa
     for stale in [0, 2, 4] {
         assert!(!store.put_derived(&tag, &key, Offset(stale), kept.clone(), LONG).await.unwrap());
     }
-    assert_eq!(store.read(&tag, &[], &[key.clone()]).await.unwrap().derived, [None]);
+    assert_eq!(store.read(&tag, &[], std::slice::from_ref(&key)).await.unwrap().derived, [None]);
     assert!(store.put_derived(&tag, &key, Offset(3), kept.clone(), LONG).await.unwrap());
     assert_eq!(store.read(&tag, &[], &[key]).await.unwrap().derived, [Some(kept)]);
 }

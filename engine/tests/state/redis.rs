@@ -146,6 +146,63 @@ async fn a_password_is_used_and_never_shown() {
 }
 
 #[tokio::test]
+async fn tls_is_spoken_and_a_stranger_is_refused() {
+    if redis_servers::binary().is_err() {
+        return skip("redis_only::tls_is_spoken_and_a_stranger_is_refused");
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str| directory.path().join(name).display().to_string();
+    if let Err(reason) = certificate(directory.path()) {
+        return println!("SKIP redis_only::tls_is_spoken_and_a_stranger_is_refused: {reason}");
+    }
+    let (authority, certificate, key) = (file("ca.pem"), file("server.pem"), file("server.key"));
+    let keys = ["--tls-cert-file", &certificate, "--tls-key-file", &key, "--tls-ca-cert-file", &authority];
+    let listen = ["--port", "0", "--tls-port", "PORT", "--tls-auth-clients", "no"];
+    let server = RedisServer::start(&[&listen[..], &keys].concat());
+    let url = format!("rediss://127.0.0.1:{}/0", server.port);
+    let trusting = StateSettings { ca_file: Some(authority.into()), ..StateSettings::default() };
+    let store = open(&url, &trusting).await.unwrap();
+    let tag = begin(&store).await;
+    assert_eq!(store.write_epoch(&tag, &write(0, "x")).await.unwrap(), WriteOutcome::Applied);
+    assert_eq!(store.wait_for(&tag, Offset(1)).await.unwrap(), marker(1));
+    let error = open(&url, &StateSettings::default()).await.unwrap_err();
+    assert_eq!((error.fault, error.retry), (Fault::User, false), "{error}");
+    let missing = StateSettings { ca_file: Some(file("none.pem").into()), ..StateSettings::default() };
+    assert_eq!(open(&url, &missing).await.unwrap_err().fault, Fault::User);
+}
+
+/// Makes an authority `ca.pem`, and `server.pem` and `server.key` for the loopback.
+fn certificate(directory: &std::path::Path) -> Result<(), String> {
+    let openssl = |arguments: &[&str]| {
+        let output = std::process::Command::new("openssl")
+            .args([
+                "req",
+                "-x509",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:prime256v1",
+                "-nodes",
+                "-days",
+                "2",
+            ])
+            .args(arguments)
+            .current_dir(directory)
+            .output()
+            .map_err(|error| format!("no openssl: {error}"))?;
+        output
+            .status
+            .success()
+            .then_some(())
+            .ok_or_else(|| String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    openssl(&["-subj", "/CN=an authority", "-keyout", "ca.key", "-out", "ca.pem"])?;
+    let names = ["-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE"];
+    let signed = ["-CA", "ca.pem", "-CAkey", "ca.key", "-keyout", "server.key", "-out", "server.pem"];
+    openssl(&[&["-subj", "/CN=a server"], &names[..], &signed].concat())
+}
+
+#[tokio::test]
 async fn a_server_that_is_away_is_named_in_one_line() {
     let url = format!("redis://me:s3cret@127.0.0.1:{}/0", redis_servers::free_port());
     for url in [url.clone(), url.replace("redis://", "redis+cluster://")] {

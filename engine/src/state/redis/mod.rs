@@ -5,7 +5,9 @@
 //! connection, which is harmless: an epoch that was written is found at its target. Only derived values and wishes have a time to
 //! live, so a server that may evict other keys is refused ([`StateStore::check`]). Nothing is read from replicas.
 
+mod address;
 mod check;
+mod failure;
 mod keys;
 mod listener;
 mod scan;

@@ -3,8 +3,8 @@
 use std::{fmt, sync::LazyLock, time::Duration};
 
 use redis::{
-    Client, Cmd, ErrorKind, IntoConnectionInfo, RedisError, RetryMethod, Script, ServerErrorKind,
-    TlsCertificates, Value as Reply,
+    Client, Cmd, ErrorKind, IntoConnectionInfo, RedisError, Script, ServerErrorKind, TlsCertificates,
+    Value as Reply,
     aio::{ConnectionManager, ConnectionManagerConfig},
     cluster::ClusterClient,
     cluster_async::ClusterConnection,
@@ -12,7 +12,12 @@ use redis::{
     io::tcp::TcpSettings,
 };
 
-use super::{StateSettings, masked};
+use super::{
+    StateSettings,
+    address::addresses,
+    failure::{explain, passes, without},
+    masked,
+};
 use crate::error::{EngineError, Result};
 
 /// The pause before the first repeat of a call; it doubles with each further one.
@@ -91,6 +96,9 @@ impl Wire {
         let wrong = |error: RedisError| EngineError::user(&tried, error.to_string());
         // A peer that vanished without a word is noticed, and the connection made anew, after this time.
         let tcp = TcpSettings::default().set_nodelay(true).set_user_timeout(settings.response_timeout * 2);
+        if addresses.iter().any(|address| address.starts_with("rediss:")) {
+            choose_cryptography();
+        }
         let mut nodes = Vec::new();
         for address in &addresses {
             let info = address.as_str().into_connection_info().map_err(wrong)?.set_tcp_settings(tcp.clone());
@@ -213,6 +221,14 @@ impl Wire {
     }
 }
 
+/// Names the cryptography of the process's TLS, unless somebody has: without, the first connection would panic.
+fn choose_cryptography() {
+    if rustls::crypto::CryptoProvider::get_default().is_none() {
+        // Another thread may be first, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    }
+}
+
 async fn single(node: &Client, settings: &StateSettings) -> Result<ConnectionManager, RedisError> {
     let config = ConnectionManagerConfig::new()
         .set_response_timeout(Some(settings.response_timeout))
@@ -238,88 +254,4 @@ async fn many(
         builder = builder.certs(tls);
     }
     builder.build()?.get_async_connection().await
-}
-
-/// Whether a URL names a Cluster, and a URL for each node that it names.
-fn addresses(url: &str) -> Option<(bool, Vec<String>)> {
-    let (scheme, rest) = url.split_once("://")?;
-    let (scheme, cluster) = match scheme {
-        "redis" | "rediss" => (scheme, false),
-        "redis+cluster" => ("redis", true),
-        "rediss+cluster" => ("rediss", true),
-        _ => return None,
-    };
-    if !cluster {
-        return Some((false, vec![url.to_owned()]));
-    }
-    let (credentials, hosts) = match rest.rsplit_once('@') {
-        Some((credentials, hosts)) => (format!("{credentials}@"), hosts),
-        None => (String::new(), rest),
-    };
-    // A Cluster has one database, which has no number.
-    let hosts = hosts.trim_end_matches('/').trim_end_matches("/0");
-    let whole = |host: &str| !host.is_empty() && !host.contains('/');
-    let nodes = hosts.split(',').map(str::trim);
-    nodes
-        .clone()
-        .all(whole)
-        .then(|| (true, nodes.map(|host| format!("{scheme}://{credentials}{host}")).collect()))
-}
-
-/// Whether an error may be gone in a moment.
-fn passes(error: &RedisError) -> bool {
-    if refusal(error).is_some() {
-        return false;
-    }
-    let again = !matches!(error.retry_method(), RetryMethod::NoRetry);
-    again || error.is_timeout() || error.is_io_error() || error.code() == Some("BUSY")
-}
-
-/// What the operator has to change, if it is an error of that kind.
-fn refusal(error: &RedisError) -> Option<&'static str> {
-    if error.kind() == ErrorKind::AuthenticationFailed {
-        return Some("the server refuses the user or password");
-    }
-    match error.code()? {
-        "NOAUTH" | "WRONGPASS" => Some("the server refuses the user or password"),
-        "NOPERM" => Some("the user may not do this on the server (its ACL)"),
-        "CROSSSLOT" => Some("the server is part of a Cluster: write redis+cluster://"),
-        _ => None,
-    }
-}
-
-fn explain(tried: &str, error: &RedisError, secret: Option<&str>) -> EngineError {
-    let text = without(&error.to_string(), secret);
-    match (refusal(error), error.code()) {
-        (Some(reason), _) => EngineError::user(tried, format!("{reason} ({text})")),
-        (None, Some("OOM")) => {
-            EngineError::outside(tried, format!("the server is out of memory, nothing was written ({text})"))
-        }
-        (None, Some("MOVED")) => {
-            EngineError::user(tried, "the server is part of a Cluster: write redis+cluster://")
-        }
-        (None, _) => EngineError::outside(tried, text),
-    }
-}
-
-fn without(text: &str, secret: Option<&str>) -> String {
-    let text = text.replace(['\n', '\r'], " ");
-    secret.map_or_else(|| text.clone(), |secret| text.replace(secret, "***"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_url_names_its_nodes() {
-        let nodes = |url| addresses(url).map(|(cluster, nodes)| (cluster, nodes.join(" ")));
-        assert_eq!(nodes("redis://h:1/2"), Some((false, "redis://h:1/2".to_owned())));
-        let cluster = nodes("redis+cluster://me:p@a:1,b:2/0");
-        assert_eq!(cluster, Some((true, "redis://me:p@a:1 redis://me:p@b:2".to_owned())));
-        assert_eq!(nodes("rediss+cluster://a:1"), Some((true, "rediss://a:1".to_owned())));
-        assert_eq!(nodes("redis+cluster://a:1,"), None);
-        assert_eq!(nodes("redis+cluster://a:1/3"), None);
-        assert_eq!(nodes("http://a:1"), None);
-    }
 }
