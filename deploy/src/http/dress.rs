@@ -63,19 +63,15 @@ async fn as_problem(response: Response, method: &Method) -> Response {
     let (parts, body) = response.into_parts();
     let reason = to_bytes(body, REASON_BYTES).await.unwrap_or_default();
     let reason = String::from_utf8_lossy(&reason).trim().to_string();
-    let allowed = parts.headers.get(header::ALLOW).cloned();
     let detail = match (status, reason.is_empty()) {
+        // axum adds the header after this.
         (StatusCode::METHOD_NOT_ALLOWED, _) => {
-            let allowed = allowed.as_ref().and_then(|allowed| allowed.to_str().ok()).unwrap_or("nothing");
-            format!("{method} is not answered here; {allowed} is")
+            format!("{method} is not answered here; the header Allow says what is")
         }
         (_, true) => "the request was refused".to_string(),
         (_, false) => reason,
     };
     let mut response = Problem::new(status, detail).into_response();
-    if let Some(allowed) = allowed {
-        response.headers_mut().insert(header::ALLOW, allowed);
-    }
     if method == Method::HEAD {
         *response.body_mut() = Body::empty();
     }

@@ -88,7 +88,12 @@ pub(super) struct PreferencesBody {
     (status = 503, description = "The log is down", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(super) async fn post_event(State(app): State<Arc<App>>, body: Body) -> Accepted {
-    append(&app, Event::from_json(&bytes(body)?)?).await
+    let body = bytes(body)?;
+    if body.trim_ascii_start().first() != Some(&b'{') {
+        // A list would be taken for the fields in their order.
+        Fields::parse(&body)?;
+    }
+    append(&app, Event::from_json(&body)?).await
 }
 
 /// The topics that a reader chose, as an event.

@@ -80,7 +80,7 @@ impl Served {
             stopped.await.ok();
         };
         tokio::spawn(serve(listener, router(Arc::new(app)), shutdown));
-        let client = Client::builder().no_proxy().build().unwrap();
+        let client = Client::builder().no_proxy().no_gzip().build().unwrap();
         Self { address, client, store, log, query, _stop: stop, _home: home }
     }
 

@@ -40,7 +40,9 @@ async fn health_names_its_edges_and_the_pages_are_true() {
     let ops = served.get("/ops").await.text().await.unwrap();
     assert!(
         ops.contains("<td>main</td>")
-            && ops.contains("query: requests -> state -> retrieve -> rerank -> compose -> answer"),
+            && ops.contains(
+                "query: requests -&gt; state -&gt; retrieve -&gt; rerank -&gt; compose -&gt; answer"
+            ),
         "{ops}"
     );
     let docs = served.get("/docs").await.text().await.unwrap();
