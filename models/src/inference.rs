@@ -44,7 +44,8 @@ pub struct InferenceOptions {
     pub precision: Option<Precision>,
     /// Rows of a GRU tile, at least 2. It is part of what defines a fold.
     pub tile: usize,
-    /// Threads of the library on the processor; 0: one per core.
+    /// Threads of the library on the processor; 0: half of the cores, at least one. The library's threads wait by spinning, so that
+    /// more of them than free cores make every product many times slower, and the rest of the program needs cores, too.
     pub threads: usize,
 }
 
@@ -174,10 +175,13 @@ pub enum InferenceError {
     Stopped,
 }
 
+type Reply<T> = oneshot::Sender<Result<T, InferenceError>>;
+type Answer<T> = oneshot::Receiver<Result<T, InferenceError>>;
+
 enum Job {
-    Step { batch: StepBatch, reply: oneshot::Sender<Result<StepResult, InferenceError>> },
-    Rerank { requests: Vec<RerankRequest>, reply: oneshot::Sender<Result<Vec<Vec<f32>>, InferenceError>> },
-    Swap { weights: Box<Weights>, reply: oneshot::Sender<Result<(), InferenceError>> },
+    Step { batch: StepBatch, reply: Reply<StepResult> },
+    Rerank { requests: Vec<RerankRequest>, reply: Reply<Vec<Vec<f32>>> },
+    Swap { weights: Box<Weights>, reply: Reply<()> },
 }
 
 /// A handle to the inference thread. The thread ends when the last handle is dropped.
@@ -220,9 +224,12 @@ impl Inference {
                 return Err(InferenceError::NoCuda);
             }
             let device = if cuda { Device::Cuda(0) } else { Device::Cpu };
-            if options.threads > 0 {
-                tch::set_num_threads(i32::try_from(options.threads).unwrap_or(i32::MAX));
-            }
+            let threads = if options.threads > 0 {
+                options.threads
+            } else {
+                (thread::available_parallelism().map_or(1, usize::from) / 2).max(1)
+            };
+            tch::set_num_threads(i32::try_from(threads).unwrap_or(i32::MAX));
             let _no_grad = tch::no_grad_guard();
             let session = SessionModel::new(&weights, scaling, precision, options.tile, device);
             let worker = Worker {
@@ -314,10 +321,7 @@ impl Inference {
         answer.await.unwrap_or(Err(InferenceError::Stopped))
     }
 
-    fn send_step(
-        &self,
-        batch: StepBatch,
-    ) -> Result<oneshot::Receiver<Result<StepResult, InferenceError>>, InferenceError> {
+    fn send_step(&self, batch: StepBatch) -> Result<Answer<StepResult>, InferenceError> {
         if let Some(fault) = batch.fault() {
             return Err(InferenceError::Input(fault));
         }
@@ -326,10 +330,7 @@ impl Inference {
         Ok(answer)
     }
 
-    fn send_rerank(
-        &self,
-        requests: Vec<RerankRequest>,
-    ) -> Result<oneshot::Receiver<Result<Vec<Vec<f32>>, InferenceError>>, InferenceError> {
+    fn send_rerank(&self, requests: Vec<RerankRequest>) -> Result<Answer<Vec<Vec<f32>>>, InferenceError> {
         if let Some((index, fault)) =
             requests.iter().enumerate().find_map(|(i, r)| r.fault().map(|fault| (i, fault)))
         {
@@ -347,12 +348,12 @@ struct StepJob {
     /// Rows that have been handed to a tile.
     taken: usize,
     after: Vec<f32>,
-    reply: oneshot::Sender<Result<StepResult, InferenceError>>,
+    reply: Reply<StepResult>,
 }
 
 struct RerankJob {
     requests: Vec<RerankRequest>,
-    reply: oneshot::Sender<Result<Vec<Vec<f32>>, InferenceError>>,
+    reply: Reply<Vec<Vec<f32>>>,
 }
 
 /// What the thread owns.

@@ -5,7 +5,7 @@
 //! - [`session`] and [`rerank`]: the two networks as that thread runs them.
 //! - [`matrix`]: the exact nearest articles by cosine.
 //! - [`text`]: article vectors from text, where none are given.
-//! - [`evaluate`]: how well something ranks.
+//! - [`train`](mod@train): both networks from a training set. [`evaluate`]: how well something ranks.
 //!
 //! A reader's hidden state is [`HIDDEN`] numbers: the lower layer's [`WIDTH`], then the top layer's. The top layer is the
 //! session embedding ([`session_embedding`]). A reader without reads has zeros.
@@ -24,6 +24,7 @@ pub mod rerank;
 mod seed;
 pub mod session;
 pub mod text;
+pub mod train;
 pub mod weights;
 
 pub use card::{Card, Dimensions, Precision, Scaling};
@@ -36,6 +37,10 @@ pub use matrix::{ArticleMatrix, MatrixError};
 pub use rerank::{Profile, RerankRequest};
 pub use session::Behaviour;
 pub use text::{Text, TextVectors};
+pub use train::{
+    ReadSequence, TrainError, TrainingImpression, TrainingOptions, TrainingProgress, TrainingRead,
+    TrainingSet, train,
+};
 pub use weights::Weights;
 
 /// Width of article vectors, of each GRU layer and of the session embedding.

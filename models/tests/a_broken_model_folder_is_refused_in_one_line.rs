@@ -1,5 +1,7 @@
 //! What a model folder promises: the same model comes back, and a fault is named.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use abovefold_models::weights::{RERANKER, SESSION};
 use abovefold_models::{ModelFolder, Text, TextVectors, Weights};
 

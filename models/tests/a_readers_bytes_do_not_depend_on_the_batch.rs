@@ -1,6 +1,8 @@
 //! The fold's numerics: a row's bytes depend neither on its place in a tile, nor on its neighbours, nor on how many there are,
 //! nor on the number of threads.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use abovefold_models::{
     Behaviour, DeviceChoice, HIDDEN, Inference, InferenceOptions, ModelFolder, Precision, StepBatch, WIDTH,
     session_embedding,

@@ -1,5 +1,7 @@
 //! Both networks against vectors that stock `torch.nn` modules made (`models/scripts/parity.py` writes and repeats them).
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use abovefold_models::card::Scaling;
 use abovefold_models::rerank::Reranker;
 use abovefold_models::session::SessionModel;

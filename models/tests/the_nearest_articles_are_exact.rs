@@ -1,5 +1,7 @@
 //! The scan against a plain loop, with filters, updates and removals.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use abovefold_models::{ArticleMatrix, MatrixError};
 use abovefold_schemas::ArticleId;
 use rand_chacha::ChaCha8Rng;
