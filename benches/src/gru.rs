@@ -28,10 +28,12 @@ pub fn rows() -> Vec<Row> {
 
 fn row(precision: Precision) -> Row {
     let kind = if precision == Precision::Bf16 { Kind::BFloat16 } else { Kind::Float };
-    let mut model = SessionModel::new(&Weights::untrained(1), Scaling::default(), precision, TILE, Device::Cpu);
+    let mut model =
+        SessionModel::new(&Weights::untrained(1), Scaling::default(), precision, TILE, Device::Cpu);
     let hidden: Vec<f32> = (0..TILE * HIDDEN).map(|place| (place as f32).sin() * 0.5).collect();
     let vectors: Vec<f32> = (0..TILE * WIDTH).map(|place| (place as f32).cos() * 0.05).collect();
-    let behaviours = vec![Behaviour { read_seconds: Some(30.0), scroll_percent: Some(50.0), position: 3 }; TILE];
+    let behaviours =
+        vec![Behaviour { read_seconds: Some(30.0), scroll_percent: Some(50.0), position: 3 }; TILE];
     let mut after = vec![0.0; hidden.len()];
 
     let (rows, inner, outer) = (TILE as i64, WIDTH as i64, 3 * WIDTH as i64);

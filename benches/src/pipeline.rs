@@ -36,8 +36,9 @@ const TARGET: f64 = 300_000.0;
 /// # Panics
 /// When a dataflow fails, which it has no reason to.
 pub fn rows() -> Vec<Row> {
-    let records = events();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime can be had");
+    let records = events(EVENTS);
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime can be had");
     let (mut parsed, mut decoded, mut folded) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         parsed.push(rate(|| {
@@ -80,14 +81,15 @@ fn rate(work: impl FnOnce()) -> f64 {
     EVENTS as f64 / started.elapsed().as_secs_f64()
 }
 
-fn events() -> Vec<Record> {
+/// Reads of many readers and articles, as records of one partition.
+pub fn events(count: usize) -> Vec<Record> {
     // A linear congruential generator: any spread over readers and articles will do.
     let mut state = 1_u64;
     let mut draw = |below: u64| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 33) % below
     };
-    (0..EVENTS as u64)
+    (0..count as u64)
         .map(|offset| {
             let reader = ReaderId::new(draw(READERS as u64).to_string()).expect("a number is an id");
             let mut event = Event::read(reader, ArticleId(draw(5_000) as i64));
@@ -123,7 +125,15 @@ async fn fold(records: &[Record]) -> Result<()> {
     let mut flow = Dataflow::new("bench", runtime.clone());
     let table = ArticleTable::new(Arc::new(NoLog), "articles", Vec::new());
     let window = WindowSettings { max_records: 1_024, ..WindowSettings::default() };
-    let fold = Fold::new("bench", store.clone(), None, table, feedback.clone(), FoldSettings::default(), runtime.clone());
+    let fold = Fold::new(
+        "bench",
+        store.clone(),
+        None,
+        table,
+        feedback.clone(),
+        FoldSettings::default(),
+        runtime.clone(),
+    );
     let source: Stage<_> = flow.source("records", stream::iter(feed));
     source
         .then(&mut flow, Decode::default())

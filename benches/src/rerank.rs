@@ -58,7 +58,9 @@ pub fn rows() -> Vec<Row> {
 }
 
 fn request(seed: usize) -> RerankRequest {
-    let numbers = |count: usize, factor: f32| (0..count).map(|place| ((place + seed * 7) as f32).sin() * factor).collect();
+    let numbers = |count: usize, factor: f32| {
+        (0..count).map(|place| ((place + seed * 7) as f32).sin() * factor).collect()
+    };
     RerankRequest {
         profile: Profile { device: 1, ..Profile::default() },
         session: numbers(WIDTH, 0.3),

@@ -3,7 +3,8 @@
 use std::{collections::BTreeMap, path::Path};
 
 use abovefold_models::{
-    ModelFolder, Profile, ReadSequence, Text, TextVectors, TrainingImpression, TrainingRead, TrainingSet, WIDTH,
+    ModelFolder, Profile, ReadSequence, Text, TextVectors, TrainingImpression, TrainingRead, TrainingSet,
+    WIDTH,
 };
 use abovefold_schemas::{
     ArticleId, ReaderId, Timestamp,
@@ -38,7 +39,11 @@ pub struct Vectors {
 ///
 /// # Errors
 /// When a table cannot be read.
-pub fn vectors(data: &DataFolder, articles: &[ArticleRow], model: Option<&ModelFolder>) -> anyhow::Result<Vectors> {
+pub fn vectors(
+    data: &DataFolder,
+    articles: &[ArticleRow],
+    model: Option<&ModelFolder>,
+) -> anyhow::Result<Vectors> {
     if let Some(rows) = data.vectors()? {
         let mut by_article = BTreeMap::new();
         for row in rows {
@@ -54,7 +59,8 @@ pub fn vectors(data: &DataFolder, articles: &[ArticleRow], model: Option<&ModelF
         Some(fitted) => fitted,
         None => TextVectors::fit(articles.iter().map(text)),
     };
-    let by_article = articles.iter().map(|article| (article.article_id, fitted.vector(&text(article)))).collect();
+    let by_article =
+        articles.iter().map(|article| (article.article_id, fitted.vector(&text(article)))).collect();
     Ok(Vectors { by_article, text: Some(fitted) })
 }
 
@@ -79,15 +85,7 @@ pub fn profile(row: &BehaviorRow) -> Profile {
     }
 }
 
-/// A folder's reads and impressions, by index.
-#[derive(Debug)]
-pub struct Dataset {
-    pub set: TrainingSet,
-    /// The readers, by index.
-    pub readers: Vec<ReaderId>,
-}
-
-/// Gathers what happened before `until`: every read of a known article, and the impressions of the splits.
+/// Gathers, by index, what happened before `until`: every read of a known article, and the impressions of the splits.
 ///
 /// # Errors
 /// When a table cannot be read.
@@ -96,7 +94,7 @@ pub fn gather(
     vectors: &Vectors,
     splits: &[Split],
     until: Option<Timestamp>,
-) -> anyhow::Result<Dataset> {
+) -> anyhow::Result<TrainingSet> {
     let articles: Vec<ArticleId> = vectors.by_article.keys().copied().collect();
     let index_of: BTreeMap<ArticleId, u32> = articles.iter().copied().zip(0..).collect();
     let mut flat = Vec::with_capacity(articles.len() * WIDTH);
@@ -113,7 +111,9 @@ pub fn gather(
     };
     for event in data.events()? {
         let event = event?;
-        let Some(article) = index_of.get(&event.article_id).filter(|_| before(event.timestamp)) else { continue };
+        let Some(article) = index_of.get(&event.article_id).filter(|_| before(event.timestamp)) else {
+            continue;
+        };
         let reader = index_of_reader(&event.reader, &mut sequences);
         sequences[reader as usize].reads.push(TrainingRead {
             article: *article,
@@ -128,7 +128,8 @@ pub fn gather(
             if !before(row.impression_time) {
                 continue;
             }
-            let known = |ids: &[ArticleId]| ids.iter().filter_map(|id| index_of.get(id).copied()).collect::<Vec<_>>();
+            let known =
+                |ids: &[ArticleId]| ids.iter().filter_map(|id| index_of.get(id).copied()).collect::<Vec<_>>();
             let (in_view, clicked) = (known(&row.in_view), known(&row.clicked));
             if in_view.len() < 2 || clicked.is_empty() {
                 continue;
@@ -143,8 +144,5 @@ pub fn gather(
             });
         }
     }
-    let mut readers: Vec<(ReaderId, u32)> = reader_index.into_iter().collect();
-    readers.sort_by_key(|(_, index)| *index);
-    let readers = readers.into_iter().map(|(reader, _)| reader).collect();
-    Ok(Dataset { set: TrainingSet { articles, vectors: flat, readers: sequences, impressions }, readers })
+    Ok(TrainingSet { articles, vectors: flat, readers: sequences, impressions })
 }

@@ -1,6 +1,6 @@
 //! Logs and metrics of the process.
 
-use std::sync::OnceLock;
+use std::{io::IsTerminal, sync::OnceLock};
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
@@ -24,8 +24,12 @@ pub fn start_logging(config: &LoggingConfig) -> anyhow::Result<()> {
         Ok(filter) => filter,
         Err(_) => config.filter.clone(),
     };
-    let filter = EnvFilter::try_new(&filter).map_err(|error| anyhow::anyhow!("read logging.filter {filter:?}: {error}"))?;
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let filter = EnvFilter::try_new(&filter)
+        .map_err(|error| anyhow::anyhow!("read logging.filter {filter:?}: {error}"))?;
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
     // A second start within one process (tests) keeps the first.
     if config.json {
         subscriber.json().try_init().ok();

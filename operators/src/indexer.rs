@@ -1,6 +1,6 @@
 //! The small dataflow `articles` -> article index: versions from the topic into the edge, with a marker of its own.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use abovefold_engine::{
     EngineError, Result, Runtime,
@@ -10,9 +10,12 @@ use abovefold_schemas::{ArticleId, ArticleVersion, Kept, Offset};
 use tokio::sync::watch;
 
 use crate::{
-    articles::{Article, ArticleIndex},
+    articles::{Article, ArticleIndex, check_version},
     metrics::ARTICLES_INDEXED,
 };
+
+/// How long nothing is written before the edge's own marker is looked at again.
+const IDLE_CHECK: Duration = Duration::from_secs(5);
 
 /// Fills the article edge from the topic `articles`, from the edge's own marker on, until it is stopped.
 #[derive(Debug)]
@@ -45,7 +48,7 @@ impl Indexer {
             match outcome {
                 Err(error) if error.retry => {
                     tracing::warn!(%error, "articles not indexed yet, trying again");
-                    self.runtime.sleep(std::time::Duration::from_secs(1)).await;
+                    self.runtime.sleep(Duration::from_secs(1)).await;
                 }
                 Err(error) => return Err(error),
                 Ok(()) => {}
@@ -59,7 +62,14 @@ impl Indexer {
         let positions = (0..).zip(&marker).map(|(partition, offset)| Position { partition, offset: *offset });
         let mut reader = self.log.read(&self.topic, positions.collect()).await?;
         loop {
-            let run = reader.next().await?;
+            let Some(run) = self.runtime.timeout(IDLE_CHECK, reader.next()).await else {
+                // An index that was deleted while nothing was written has no marker: it is filled again.
+                if self.index.marker().await? != marker && marker.iter().any(|next| next.0 > 0) {
+                    return Ok(());
+                }
+                continue;
+            };
+            let run = run?;
             let versions = versions(&self.topic, &run)?;
             let count = versions.len() as u64;
             marker[run.partition as usize] = run.next();
@@ -78,6 +88,15 @@ fn start(marker: &[Offset], bounds: &[Bounds]) -> Vec<Offset> {
         .collect()
 }
 
+/// An article whose vector the edge would refuse is taken in without one: it can be read and counted, and is not searched for.
+fn without_a_bad_vector(mut version: ArticleVersion) -> ArticleVersion {
+    if let Err(error) = check_version(&version) {
+        tracing::warn!(article = version.article_id, %error, "the article is taken in without its vector");
+        version.vector = Vec::new();
+    }
+    version
+}
+
 /// The article versions of a run.
 fn versions(topic: &str, run: &RecordRun) -> Result<Vec<Article>> {
     run.records
@@ -89,7 +108,11 @@ fn versions(topic: &str, run: &RecordRun) -> Result<Vec<Article>> {
                     error.to_string(),
                 )
             })?;
-            Ok(Article { id: ArticleId(version.article_id), offset: record.offset, version })
+            Ok(Article {
+                id: ArticleId(version.article_id),
+                offset: record.offset,
+                version: without_a_bad_vector(version),
+            })
         })
         .collect()
 }

@@ -16,7 +16,10 @@ fn pinned(name: &str, bytes: &[u8]) {
     let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
     let text: String = match std::str::from_utf8(bytes) {
         Ok(text) if bytes.starts_with(b"{") => format!("{text}\n"),
-        _ => bytes.chunks(32).map(|line| line.iter().map(|byte| format!("{byte:02x}")).collect::<String>() + "\n").collect(),
+        _ => bytes
+            .chunks(32)
+            .map(|line| line.iter().map(|byte| format!("{byte:02x}")).collect::<String>() + "\n")
+            .collect(),
     };
     if std::env::var_os("ABOVEFOLD_UPDATE_GOLDEN").is_some() {
         fs::create_dir_all(file.parent().unwrap()).unwrap();
@@ -26,7 +29,7 @@ fn pinned(name: &str, bytes: &[u8]) {
     assert_eq!(text, kept, "{name} is written otherwise than it was");
 }
 
-fn kept_is_pinned<T: Kept + PartialEq>(name: &str, value: &T) {
+fn kept_is_pinned<T: Kept + PartialEq + std::fmt::Debug>(name: &str, value: &T) {
     let bytes = value.to_kept();
     pinned(name, &bytes);
     assert_eq!(&T::from_kept(&bytes).unwrap(), value);
@@ -64,7 +67,8 @@ fn events_are_pinned() {
     chosen.topics = vec!["World".into(), "Science".into()];
     pinned("event-preferences.json", &chosen.to_json());
     let mut told = Event::of_kind(ReaderId::new("42").unwrap(), EventKind::Profile);
-    told.profile = ProfileFields { gender: Some(1), age: Some(30), is_sso_user: Some(true), is_subscriber: None };
+    told.profile =
+        ProfileFields { gender: Some(1), age: Some(30), is_sso_user: Some(true), is_subscriber: None };
     pinned("event-profile.json", &told.to_json());
     for event in [event, chosen, told] {
         assert_eq!(Event::from_json(&event.to_json()), Ok(event));
@@ -78,7 +82,12 @@ fn state_is_pinned() {
         hidden_before: vec![5, 6],
         reads: vec![read()],
         total_reads: 17,
-        profile: Some(Profile { gender: Some(1), age: Some(30), is_sso_user: Some(true), is_subscriber: Some(false) }),
+        profile: Some(Profile {
+            gender: Some(1),
+            age: Some(30),
+            is_sso_user: Some(true),
+            is_subscriber: Some(false),
+        }),
         topics: vec!["World".into()],
         device_type: 1,
     };
@@ -99,7 +108,10 @@ fn state_is_pinned() {
         put_back: vec![Origin { partition: 0, offset: 5 }],
     };
     kept_is_pinned("partition-summary.hex", &summary);
-    let marker = Marker { next: Offset(42), last: Some(LastRecord { offset: Offset(41), hash: 0x0123_4567_89ab_cdef }) };
+    let marker = Marker {
+        next: Offset(42),
+        last: Some(LastRecord { offset: Offset(41), hash: 0x0123_4567_89ab_cdef }),
+    };
     pinned("marker.hex", &marker.to_bytes());
 }
 
@@ -159,7 +171,10 @@ fn namespaces_are_pinned() {
     };
     let changes = [
         ("namespace-made.json", NamespaceChange::Made { record }),
-        ("namespace-promoted.json", NamespaceChange::Promoted { name: "green".into(), from: Some("main".into()) }),
+        (
+            "namespace-promoted.json",
+            NamespaceChange::Promoted { name: "green".into(), from: Some("main".into()) },
+        ),
         ("namespace-dropped.json", NamespaceChange::Dropped { name: "main".into() }),
     ];
     for (name, change) in changes {

@@ -22,12 +22,16 @@ pub async fn run(config: Config, graph_only: bool, json: bool, output: &Output) 
     }
     let owned = config.is_embedded() && owner::is_alive(&config.home).await;
     let mut found = Vec::new();
-    for (what, url) in [("log", config.log_url()), ("state", config.state_url()), ("articles", config.articles_url())] {
+    for (what, url) in
+        [("log", config.log_url()), ("state", config.state_url()), ("articles", config.articles_url())]
+    {
         let answer = if owned && url.starts_with("file:") {
             Ok("held by the process that owns the home, which answers".to_owned())
         } else {
             let tried = try_edge(what, &config);
-            let late = || anyhow::anyhow!("no answer within {} s; is it up, and is the address right?", LIMIT.as_secs());
+            let late = || {
+                anyhow::anyhow!("no answer within {} s; is it up, and is the address right?", LIMIT.as_secs())
+            };
             Runtime::real().timeout(LIMIT, tried).await.unwrap_or_else(|| Err(late()))
         };
         found.push((what, abovefold_engine::state::masked(&url), answer));
@@ -57,8 +61,13 @@ pub async fn run(config: Config, graph_only: bool, json: bool, output: &Output) 
             });
         }
     }
-    let failed: Vec<&str> = found.iter().filter(|(_, _, answer)| answer.is_err()).map(|(what, _, _)| *what).collect();
-    if failed.is_empty() { Ok(()) } else { bail!("check: {} did not answer as it should; see above", failed.join(", ")) }
+    let failed: Vec<&str> =
+        found.iter().filter(|(_, _, answer)| answer.is_err()).map(|(what, _, _)| *what).collect();
+    if failed.is_empty() {
+        Ok(())
+    } else {
+        bail!("check: {} did not answer as it should; see above", failed.join(", "))
+    }
 }
 
 fn say_graphs(graphs: &[Graph], json: bool, output: &Output) {
@@ -82,7 +91,10 @@ async fn try_edge(what: &str, config: &Config) -> anyhow::Result<String> {
             let topic = config.topics()?.user_events;
             match log.partitions(&topic).await? {
                 Some(partitions) => Ok(format!("topic {topic} has {partitions} partitions")),
-                None => Ok(format!("no topic {topic} yet; the first start makes it with {} partitions", config.topics.partitions)),
+                None => Ok(format!(
+                    "no topic {topic} yet; the first start makes it with {} partitions",
+                    config.topics.partitions
+                )),
             }
         }
         "state" => {
@@ -90,7 +102,8 @@ async fn try_edge(what: &str, config: &Config) -> anyhow::Result<String> {
             Ok(store.check().await?)
         }
         _ => {
-            let articles = abovefold_operators::articles::open(&config.articles_url(), &config.elasticsearch).await?;
+            let articles =
+                abovefold_operators::articles::open(&config.articles_url(), &config.elasticsearch).await?;
             Ok(articles.check().await?)
         }
     }

@@ -25,7 +25,8 @@ pub async fn run(session: &Session, action: &DeadLettersAction) -> anyhow::Resul
             for (id, letter) in &letters {
                 let time = Timestamp(letter.time).to_rfc3339();
                 session.output.line(if *json {
-                    json!({"id": id, "time": time, "bytes": letter.value.len(), "reason": letter.reason}).to_string()
+                    json!({"id": id, "time": time, "bytes": letter.value.len(), "reason": letter.reason})
+                        .to_string()
                 } else {
                     format!("{id}  {time}  {} bytes  {}", letter.value.len(), letter.reason)
                 });
@@ -46,7 +47,9 @@ pub async fn run(session: &Session, action: &DeadLettersAction) -> anyhow::Resul
                 });
                 session.output.line(shown.to_string());
             } else {
-                session.output.line(format!("{id}, logged {time}, key {}", key.unwrap_or_else(|| "none".into())));
+                session
+                    .output
+                    .line(format!("{id}, logged {time}, key {}", key.unwrap_or_else(|| "none".into())));
                 session.output.line(format!("reason: {}", letter.reason));
                 session.output.line(text(&letter.value));
             }
@@ -69,8 +72,9 @@ async fn read(session: &Session) -> anyhow::Result<BTreeMap<String, DeadLetter>>
     let mut runs = std::pin::pin!(read_to_end(session.edges.log.as_ref(), topic, &[]).await?);
     while let Some(run) = runs.try_next().await? {
         for record in run.records {
-            let letter = DeadLetter::from_kept(&record.value)
-                .with_context(|| format!("read {topic}, partition {}, offset {}", run.partition, record.offset))?;
+            let letter = DeadLetter::from_kept(&record.value).with_context(|| {
+                format!("read {topic}, partition {}, offset {}", run.partition, record.offset)
+            })?;
             // A crash of the intake repeats its last sends: the id tells them.
             letters.insert(letter.id(), letter);
         }
@@ -79,7 +83,9 @@ async fn read(session: &Session) -> anyhow::Result<BTreeMap<String, DeadLetter>>
 }
 
 fn find<'a>(letters: &'a BTreeMap<String, DeadLetter>, id: &str) -> anyhow::Result<&'a DeadLetter> {
-    letters.get(id).with_context(|| format!("find the dead letter {id}: there is none; `abovefold dead-letters list` shows them"))
+    letters.get(id).with_context(|| {
+        format!("find the dead letter {id}: there is none; `abovefold dead-letters list` shows them")
+    })
 }
 
 /// Sends those that decode by now to their reader's home, with their origin, so that each counts once.
@@ -108,7 +114,9 @@ async fn put_back(session: &Session, letters: &[&DeadLetter]) -> anyhow::Result<
     }
     session.output.line(format!("{sent} put back"));
     if still_dead > 0 {
-        bail!("put back {still_dead} dead letters: they still are no events; `abovefold dead-letters show ID` says why");
+        bail!(
+            "put back {still_dead} dead letters: they still are no events; `abovefold dead-letters show ID` says why"
+        );
     }
     Ok(())
 }

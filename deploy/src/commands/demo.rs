@@ -117,7 +117,8 @@ async fn folded(session: &Session) -> anyhow::Result<()> {
         let mut done = 0;
         for (partition, bounds) in (0..).zip(&ends) {
             let tag = abovefold_engine::state::Tag { namespace: namespace.name.clone(), partition };
-            let next = session.edges.store.read(&tag, &[], &[]).await?.marker.map_or(0, |marker| marker.next.0);
+            let next =
+                session.edges.store.read(&tag, &[], &[]).await?.marker.map_or(0, |marker| marker.next.0);
             done += next.min(bounds.end.0);
         }
         if done >= total {
@@ -163,10 +164,13 @@ async fn show(session: &Session, query: &Query, seed: u64) -> anyhow::Result<()>
     let token = after.map(|position: Position| query.token(position));
     let slate = recommend(query, &reader, token).await?;
     say(session, &format!("reader {reader} after {READS} reads of {section}"), &slate);
-    let count = |slate: &Slate| slate.picks.iter().filter(|pick| pick.article.version.category == section).count();
+    let count =
+        |slate: &Slate| slate.picks.iter().filter(|pick| pick.article.version.category == section).count();
     session.output.line(format!("{section}: {} of the ten before, {} after", count(&before), count(&slate)));
     if !slate.fresh {
-        bail!("the slate after the reads does not follow them yet: the write path took longer than the request waited");
+        bail!(
+            "the slate after the reads does not follow them yet: the write path took longer than the request waited"
+        );
     }
     Ok(())
 }
@@ -191,14 +195,20 @@ async fn choose_section(session: &Session, slate: &Slate, seed: u64) -> anyhow::
     let mut sections: Vec<String> = newest.iter().map(|article| article.version.category.clone()).collect();
     sections.sort();
     sections.dedup();
-    let count = |section: &String| slate.picks.iter().filter(|pick| pick.article.version.category == *section).count();
+    let count = |section: &String| {
+        slate.picks.iter().filter(|pick| pick.article.version.category == *section).count()
+    };
     sections.retain(|section| count(section) <= 2);
     let place = (seed as usize).wrapping_mul(7) % sections.len().max(1);
     sections.into_iter().nth(place).context("choose a section: every one is on the slate already")
 }
 
 /// The newest articles of a section that are not on the slate.
-async fn section_reads(session: &Session, slate: &Slate, section: &str) -> anyhow::Result<Vec<(ArticleId, String)>> {
+async fn section_reads(
+    session: &Session,
+    slate: &Slate,
+    section: &str,
+) -> anyhow::Result<Vec<(ArticleId, String)>> {
     let filter = abovefold_operators::articles::Filter {
         categories: vec![section.to_owned()],
         exclude: slate.picks.iter().map(|pick| pick.article.id).collect(),

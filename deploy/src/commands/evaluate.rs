@@ -7,8 +7,8 @@ use std::{
 };
 
 use abovefold_models::{
-    Behaviour, HIDDEN, Inference, InferenceOptions, MetricsRow, ModelFolder, RankedList, RerankRequest, StepBatch,
-    TrainingImpression, TrainingRead, TrainingSet, WIDTH, evaluate::evaluate, session_embedding,
+    Behaviour, HIDDEN, Inference, InferenceOptions, MetricsRow, ModelFolder, RankedList, RerankRequest,
+    StepBatch, TrainingImpression, TrainingRead, TrainingSet, WIDTH, evaluate::evaluate, session_embedding,
 };
 use abovefold_operators::fold::{
     reader::VISIT_GAP_MS,
@@ -38,7 +38,9 @@ pub struct Options<'a> {
 /// Ranks the in-view list of every impression of the last split, by each model and by the baselines.
 pub async fn run(config: &Config, data: &Path, options: &Options<'_>, output: &Output) -> anyhow::Result<()> {
     if options.retrain.is_some() {
-        bail!("evaluate --retrain daily: the models are trained once here; train with --until for each day and evaluate with --from and --until");
+        bail!(
+            "evaluate --retrain daily: the models are trained once here; train with --until for each day and evaluate with --from and --until"
+        );
     }
     let Some(model) = config.model_folder() else {
         bail!("evaluate: there is no model; name one by --model DIR, made by `abovefold train`");
@@ -48,11 +50,15 @@ pub async fn run(config: &Config, data: &Path, options: &Options<'_>, output: &O
     let rows = tokio::task::spawn_blocking(move || -> anyhow::Result<Vec<MetricsRow>> {
         let folder = dataset::open(&data)?;
         let articles = folder.articles()?;
-        let model = ModelFolder::load(&model).with_context(|| format!("load the model {}", model.display()))?;
+        let model =
+            ModelFolder::load(&model).with_context(|| format!("load the model {}", model.display()))?;
         let vectors = dataset::vectors(&folder, &articles, Some(&model))?;
         let splits = folder.splits();
-        let split = splits.last().copied().with_context(|| format!("evaluate on {}: it has no impressions", data.display()))?;
-        let mut set = dataset::gather(&folder, &vectors, &[split], until)?.set;
+        let split = splits
+            .last()
+            .copied()
+            .with_context(|| format!("evaluate on {}: it has no impressions", data.display()))?;
+        let mut set = dataset::gather(&folder, &vectors, &[split], until)?;
         set.impressions.retain(|impression| from.is_none_or(|from| impression.time >= from));
         if set.impressions.is_empty() {
             bail!("evaluate on {}: no impression is left within the times given", data.display());
@@ -92,7 +98,8 @@ fn rank(
         clicked: impression.in_view.iter().map(|article| impression.clicked.contains(article)).collect(),
     };
     let by = |name: &str, score: &dyn Fn(usize, &TrainingImpression) -> Vec<f64>| {
-        let lists: Vec<_> = set.impressions.iter().enumerate().map(|(place, i)| list(i, score(place, i))).collect();
+        let lists: Vec<_> =
+            set.impressions.iter().enumerate().map(|(place, i)| list(i, score(place, i))).collect();
         evaluate(name, &lists, RESAMPLES, 1)
     };
     let mut reranked: Vec<Vec<f64>> = Vec::with_capacity(set.impressions.len());
@@ -100,7 +107,11 @@ fn rank(
         let requests = chunk.iter().enumerate().map(|(place, impression)| RerankRequest {
             profile: impression.profile,
             session: sessions.embedding[first + place].clone(),
-            candidates: impression.in_view.iter().flat_map(|article| vector(*article).iter().copied()).collect(),
+            candidates: impression
+                .in_view
+                .iter()
+                .flat_map(|article| vector(*article).iter().copied())
+                .collect(),
         });
         let scores = inference.rerank_blocking(requests.collect())?;
         reranked.extend(scores.into_iter().map(|list| list.into_iter().map(f64::from).collect()));
@@ -109,8 +120,12 @@ fn rank(
     Ok(vec![
         by("chance", &|_, impression| vec![0.0; impression.in_view.len()]),
         by("popularity 6 h", &|place, _| popularity[place].clone()),
-        by("mean of vectors", &|place, i| i.in_view.iter().map(|a| dot(vector(*a), &sessions.mean[place])).collect()),
-        by("session model", &|place, i| i.in_view.iter().map(|a| dot(vector(*a), &sessions.embedding[place])).collect()),
+        by("mean of vectors", &|place, i| {
+            i.in_view.iter().map(|a| dot(vector(*a), &sessions.mean[place])).collect()
+        }),
+        by("session model", &|place, i| {
+            i.in_view.iter().map(|a| dot(vector(*a), &sessions.embedding[place])).collect()
+        }),
         by("reranker", &|place, _| reranked[place].clone()),
     ])
 }
@@ -134,20 +149,26 @@ fn sessions(set: &TrainingSet, inference: &Inference, output: &Output) -> anyhow
         let last = last_wave.entry(impression.reader).or_default();
         *last = before.max(*last);
     }
-    let mut hidden: BTreeMap<u32, Vec<f32>> = last_wave.keys().map(|reader| (*reader, vec![0.0; HIDDEN])).collect();
-    let mut sums: BTreeMap<u32, Vec<f32>> = last_wave.keys().map(|reader| (*reader, vec![0.0; WIDTH])).collect();
+    let mut hidden: BTreeMap<u32, Vec<f32>> =
+        last_wave.keys().map(|reader| (*reader, vec![0.0; HIDDEN])).collect();
+    let mut sums: BTreeMap<u32, Vec<f32>> =
+        last_wave.keys().map(|reader| (*reader, vec![0.0; WIDTH])).collect();
     let mut positions: BTreeMap<u32, u32> = BTreeMap::new();
     let waves = last_wave.values().copied().max().unwrap_or(0);
     for wave in 0..waves {
-        let stepping: Vec<u32> = last_wave.iter().filter(|(_, last)| wave < **last).map(|(reader, _)| *reader).collect();
+        let stepping: Vec<u32> =
+            last_wave.iter().filter(|(_, last)| wave < **last).map(|(reader, _)| *reader).collect();
         let mut batch = StepBatch::with_capacity(stepping.len());
         for reader in &stepping {
             let reads = &set.readers[*reader as usize].reads;
             let read = &reads[wave];
             let position = positions.entry(*reader).or_default();
             *position = if wave > 0 && follows(&reads[wave - 1], read) { *position + 1 } else { 1 };
-            let behaviour =
-                Behaviour { read_seconds: read.read_seconds, scroll_percent: read.scroll_percent, position: *position };
+            let behaviour = Behaviour {
+                read_seconds: read.read_seconds,
+                scroll_percent: read.scroll_percent,
+                position: *position,
+            };
             let vector = &set.vectors[read.article as usize * WIDTH..(read.article as usize + 1) * WIDTH];
             batch.push(&hidden[reader], vector, behaviour);
             let sum = sums.get_mut(reader).expect("every reader that steps has a sum");
@@ -185,7 +206,9 @@ fn popularity(set: &TrainingSet) -> Vec<Vec<f64>> {
             count_read(counts.entry(read.article).or_default(), read.time);
             next += 1;
         }
-        let worth = |article: &u32| counts.get(article).map_or(0.0, |counts| decayed_reads(counts, 2, impression.time));
+        let worth = |article: &u32| {
+            counts.get(article).map_or(0.0, |counts| decayed_reads(counts, 2, impression.time))
+        };
         scores[place] = impression.in_view.iter().map(worth).collect();
     }
     scores
@@ -206,5 +229,8 @@ fn table(rows: &[MetricsRow]) -> String {
 }
 
 fn page(rows: &[MetricsRow]) -> String {
-    format!("<!doctype html>\n<html lang=\"en\"><title>Abovefold: evaluation</title>\n<pre>\n{}\n</pre>\n</html>\n", table(rows))
+    format!(
+        "<!doctype html>\n<html lang=\"en\"><title>Abovefold: evaluation</title>\n<pre>\n{}\n</pre>\n</html>\n",
+        table(rows)
+    )
 }

@@ -11,10 +11,17 @@ use crate::{newspaper, output::Output};
 ///
 /// # Errors
 /// When the folder cannot be written.
-pub async fn until_now(out: &Path, readers: usize, articles: usize, days: usize, output: &Output) -> anyhow::Result<()> {
+pub async fn until_now(
+    out: &Path,
+    readers: usize,
+    articles: usize,
+    days: usize,
+    output: &Output,
+) -> anyhow::Result<()> {
     const HOUR_MS: i64 = 3_600_000;
     let hour = chrono::Utc::now().timestamp_millis() / HOUR_MS * HOUR_MS;
-    let spec = newspaper::Spec { readers, articles, days, end: Timestamp(hour), ..newspaper::Spec::default() };
+    let spec =
+        newspaper::Spec { readers, articles, days, end: Timestamp(hour), ..newspaper::Spec::default() };
     write(spec, out, output).await
 }
 
@@ -22,7 +29,14 @@ pub async fn until_now(out: &Path, readers: usize, articles: usize, days: usize,
 ///
 /// # Errors
 /// When the folder cannot be written.
-pub async fn run(out: &Path, readers: usize, articles: usize, days: usize, seed: u64, output: &Output) -> anyhow::Result<()> {
+pub async fn run(
+    out: &Path,
+    readers: usize,
+    articles: usize,
+    days: usize,
+    seed: u64,
+    output: &Output,
+) -> anyhow::Result<()> {
     let spec = newspaper::Spec { readers, articles, days, seed, ..newspaper::Spec::default() };
     write(spec, out, output).await
 }
@@ -31,7 +45,9 @@ async fn write(spec: newspaper::Spec, out: &Path, output: &Output) -> anyhow::Re
     let folder = out.to_owned();
     let said = output.clone();
     let summary = tokio::task::spawn_blocking(move || {
-        newspaper::write(&spec, &folder, &mut |share| said.progress("generating", (share * 100.0) as u64, 100))
+        newspaper::write(&spec, &folder, &mut |share| {
+            said.progress("generating", (share * 100.0) as u64, 100)
+        })
     })
     .await
     .context("generate")?

@@ -16,7 +16,8 @@ const CHUNK: usize = 250;
 pub async fn run(session: &Session, data: &Path, wait: bool) -> anyhow::Result<()> {
     let folder = session.path(data);
     let model = session.config.model_folder();
-    let versions = tokio::task::spawn_blocking(move || versions(&folder, model.as_deref())).await.context("index")??;
+    let versions =
+        tokio::task::spawn_blocking(move || versions(&folder, model.as_deref())).await.context("index")??;
     let total = versions.len();
     let with_vector = versions.iter().filter(|version| !version.vector.is_empty()).count();
     for (chunk, done) in versions.chunks(CHUNK).zip((0..).step_by(CHUNK)) {
@@ -39,8 +40,11 @@ pub async fn indexed(session: &Session) -> anyhow::Result<()> {
     let ends = session.edges.log.bounds(&session.edges.topics.articles).await?;
     loop {
         let marker = session.edges.articles.marker().await?;
-        let missing: u64 =
-            ends.iter().enumerate().map(|(p, b)| b.end.0.saturating_sub(marker.get(p).map_or(b.begin.0, |next| next.0))).sum();
+        let missing: u64 = ends
+            .iter()
+            .enumerate()
+            .map(|(p, b)| b.end.0.saturating_sub(marker.get(p).map_or(b.begin.0, |next| next.0)))
+            .sum();
         if missing == 0 {
             session.edges.articles.refresh().await?;
             session.output.line(format!("{} articles can be found", session.edges.articles.count().await?));

@@ -47,7 +47,11 @@ async fn reader(session: &Session, id: &str, json: bool) -> anyhow::Result<()> {
     }
     session.output.line(format!(
         "reader {reader}, partition {} of namespace {}: {} reads, the last {} kept; folded up to offset {}",
-        tag.partition, tag.namespace, state.total_reads, state.reads.len(), value.version
+        tag.partition,
+        tag.namespace,
+        state.total_reads,
+        state.reads.len(),
+        value.version
     ));
     let norm = embedding.iter().map(|x| x * x).sum::<f32>().sqrt();
     session.output.line(format!("session embedding: {} numbers of length {norm:.3}", embedding.len()));
@@ -57,7 +61,8 @@ async fn reader(session: &Session, id: &str, json: bool) -> anyhow::Result<()> {
     let ids: Vec<ArticleId> = state.reads.iter().map(|read| ArticleId(read.article_id)).collect();
     let articles = session.edges.articles.get(&ids).await?;
     for (read, article) in state.reads.iter().zip(articles).rev() {
-        let title = article.map_or_else(|| format!("article {}", read.article_id), |a| a.version.title.clone());
+        let title =
+            article.map_or_else(|| format!("article {}", read.article_id), |a| a.version.title.clone());
         let seconds = read.read_time.map_or("?".into(), |seconds| format!("{seconds:.0}"));
         session.output.line(format!("  {}  {seconds} s  {title}", Timestamp(read.time)));
     }
@@ -99,7 +104,8 @@ async fn article(session: &Session, id: ArticleId, json: bool) -> anyhow::Result
     let title = article.as_ref().map(|article| article.version.title.clone());
     let category = article.as_ref().map(|article| article.version.category.clone());
     if json {
-        let also_read: Vec<Json> = next.iter().map(|(id, weight)| json!({"article_id": id, "weight": weight})).collect();
+        let also_read: Vec<Json> =
+            next.iter().map(|(id, weight)| json!({"article_id": id, "weight": weight})).collect();
         let published = article.as_ref().map(|article| Timestamp(article.version.published).to_rfc3339());
         let has_vector = article.as_ref().is_some_and(|article| !article.version.vector.is_empty());
         let text = json!({
@@ -125,7 +131,13 @@ async fn lag(session: &Session, json: bool) -> anyhow::Result<()> {
     for (partition, bounds) in (0..).zip(&bounds) {
         let tag = Tag { namespace: namespace.name.clone(), partition };
         let first = namespace.first_offsets.get(partition as usize).copied().unwrap_or_default();
-        let next = session.edges.store.read(&tag, &[], &[]).await?.marker.map_or(Offset(first), |marker| marker.next);
+        let next = session
+            .edges
+            .store
+            .read(&tag, &[], &[])
+            .await?
+            .marker
+            .map_or(Offset(first), |marker| marker.next);
         let lag = bounds.end.0.saturating_sub(next.0);
         total += lag;
         partitions.push((partition, next.0, bounds.end.0, lag));
@@ -135,7 +147,9 @@ async fn lag(session: &Session, json: bool) -> anyhow::Result<()> {
             .iter()
             .map(|(partition, next, end, lag)| json!({"partition": partition, "marker": next, "end": end, "lag": lag}))
             .collect();
-        session.output.line(json!({"namespace": namespace.name, "lag": total, "partitions": rows}).to_string());
+        session
+            .output
+            .line(json!({"namespace": namespace.name, "lag": total, "partitions": rows}).to_string());
         return Ok(());
     }
     for (partition, next, end, lag) in partitions {
@@ -159,14 +173,19 @@ async fn digest(session: &Session, json: bool) -> anyhow::Result<()> {
         }
         let offsets: Vec<u64> = before.iter().map(|next| next.map_or(0, |next| next.0)).collect();
         if json {
-            session.output.line(json!({"namespace": namespace, "digest": hash, "offsets": offsets}).to_string());
+            session
+                .output
+                .line(json!({"namespace": namespace, "digest": hash, "offsets": offsets}).to_string());
         } else {
-            let covered: Vec<String> = (0..).zip(&offsets).map(|(p, offset): (u32, _)| format!("{p}:{offset}")).collect();
+            let covered: Vec<String> =
+                (0..).zip(&offsets).map(|(p, offset): (u32, _)| format!("{p}:{offset}")).collect();
             session.output.line(format!("{hash} up to {}", covered.join(",")));
         }
         return Ok(());
     }
-    bail!("digest of namespace {namespace}: its markers keep moving; stop what writes, or ask again when it is idle")
+    bail!(
+        "digest of namespace {namespace}: its markers keep moving; stop what writes, or ask again when it is idle"
+    )
 }
 
 async fn markers(session: &Session, namespace: &str) -> anyhow::Result<Vec<Option<Offset>>> {

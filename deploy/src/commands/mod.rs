@@ -25,6 +25,7 @@ use crate::{
     cli::{Cli, Command},
     config::Config,
     edges::Edges,
+    namespaces::LIVE,
     output::Output,
     owner,
     session::Session,
@@ -69,15 +70,23 @@ pub async fn run(cli: Cli, output: Output) -> anyhow::Result<()> {
         Command::Demo { exit, seed, .. } => return demo::run(config, *exit, *seed, output).await,
         _ => {}
     }
-    let owns_home = matches!(cli.command, Command::Process { .. } | Command::Serve { .. } | Command::Run { .. });
+    let owns_home =
+        matches!(cli.command, Command::Process { .. } | Command::Serve { .. } | Command::Run { .. });
     if !owns_home && config.is_embedded() {
-        let arguments = std::env::args().collect();
+        let mut arguments: Vec<String> = std::env::args().collect();
+        // One that a file or a variable names; the owner reads its own.
+        if cli.common.namespace.is_none() && config.namespace != LIVE {
+            arguments.extend(["--namespace".into(), config.namespace.clone()]);
+        }
         if owner::ask(&config.home, arguments, &output).await?.is_some() {
             return Ok(());
         }
     }
     if matches!(cli.command, Command::Serve { .. }) && config.is_embedded() {
-        bail!("serve over the embedded home {}: one process owns it; use `abovefold run`", config.home.display());
+        bail!(
+            "serve over the embedded home {}: one process owns it; use `abovefold run`",
+            config.home.display()
+        );
     }
     let session = Session {
         edges: Edges::open(&config).await?,
@@ -116,7 +125,9 @@ async fn over_edges(session: Session, command: &Command) -> anyhow::Result<()> {
         Command::Simulate { data, rate, limit, timestamps } => {
             simulate::run(&session, data, *rate, *limit, *timestamps).await
         }
-        Command::Replay { from, until, follow } => replay::run(&session, from.as_deref(), until, *follow).await,
+        Command::Replay { from, until, follow } => {
+            replay::run(&session, from.as_deref(), until, *follow).await
+        }
         Command::Namespace { action } => namespace::run(&session, action).await,
         Command::Experiment { action } => experiment::run(&session, action).await,
         Command::Rekey { to, partitions } => rekey::run(&session, to, *partitions).await,

@@ -25,7 +25,8 @@ pub async fn run(session: &Session, action: &NamespaceAction) -> anyhow::Result<
             if namespaces.live.as_ref() == Some(&record.name) {
                 bail!("drop the namespace {}: it is live; promote another one first", record.name);
             }
-            namespaces::write(&session.edges, &NamespaceChange::Dropped { name: record.name.clone() }).await?;
+            namespaces::write(&session.edges, &NamespaceChange::Dropped { name: record.name.clone() })
+                .await?;
             session.edges.store.drop_namespace(&record.name).await?;
             session.output.line(format!("{} dropped", record.name));
             Ok(())
@@ -68,7 +69,8 @@ async fn markers(session: &Session, namespace: &str) -> anyhow::Result<Vec<Offse
 async fn promote(session: &Session, namespaces: &Namespaces, name: &str, wait_ms: i64) -> anyhow::Result<()> {
     let name = namespaces.get(name)?.name.clone();
     let Some(live) = namespaces.live.clone() else {
-        namespaces::write(&session.edges, &NamespaceChange::Promoted { name: name.clone(), from: None }).await?;
+        namespaces::write(&session.edges, &NamespaceChange::Promoted { name: name.clone(), from: None })
+            .await?;
         session.output.line(format!("live -> {name}"));
         return Ok(());
     };
@@ -96,7 +98,10 @@ async fn promote(session: &Session, namespaces: &Namespaces, name: &str, wait_ms
     namespaces::write(&session.edges, &change).await?;
     let now = Namespaces::read(&session.edges).await?.live;
     if now.as_ref() != Some(&name) {
-        bail!("promote {name}: somebody promoted {} meanwhile; look at `abovefold namespace list`", now.unwrap_or_default());
+        bail!(
+            "promote {name}: somebody promoted {} meanwhile; look at `abovefold namespace list`",
+            now.unwrap_or_default()
+        );
     }
     session.output.line(format!("live -> {name} (was {live}); processes take it at their next start"));
     Ok(())

@@ -44,7 +44,13 @@ pub async fn run(session: &Session, to: &str, partitions: Option<u32>) -> anyhow
             .map(|record| {
                 let reader = decode(&record).ok().map(|(event, _)| event.user_id.as_str().to_owned().into());
                 let key = reader.or(record.key.clone());
-                NewRecord { partition: None, key, value: record.value, headers: record.headers, time: Some(record.time) }
+                NewRecord {
+                    partition: None,
+                    key,
+                    value: record.value,
+                    headers: record.headers,
+                    time: Some(record.time),
+                }
             })
             .collect();
         copied += records.len();

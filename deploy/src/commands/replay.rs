@@ -20,7 +20,9 @@ use crate::{
 pub async fn run(session: &Session, from: Option<&str>, until: &str, follow: bool) -> anyhow::Result<()> {
     let name = session.config.namespace.clone();
     if name == LIVE {
-        bail!("replay: name the namespace to build by --namespace NS; readers go on seeing the live one until you promote it");
+        bail!(
+            "replay: name the namespace to build by --namespace NS; readers go on seeing the live one until you promote it"
+        );
     }
     let known = Namespaces::read(&session.edges).await?;
     if known.live.as_ref() == Some(&name) {
@@ -39,7 +41,8 @@ pub async fn run(session: &Session, from: Option<&str>, until: &str, follow: boo
                 (None, None) => bounds.iter().map(|bounds| bounds.begin).collect(),
             };
             let base = live.map(|live| live.base_article_offsets.clone());
-            let record = namespaces::define(&session.edges, &session.runtime, &name, facts, first, base).await?;
+            let record =
+                namespaces::define(&session.edges, &session.runtime, &name, facts, first, base).await?;
             namespaces::write(&session.edges, &NamespaceChange::Made { record: record.clone() }).await?;
             record
         }
@@ -67,14 +70,18 @@ async fn watch(session: &Session, namespace: &NamespaceRecord, ends: &[Offset]) 
         let mut done = 0;
         for ((partition, end), first) in (0..).zip(ends).zip(&first) {
             let tag = Tag { namespace: namespace.name.clone(), partition };
-            let next = session.edges.store.read(&tag, &[], &[]).await?.marker.map_or(*first, |marker| marker.next.0);
+            let next =
+                session.edges.store.read(&tag, &[], &[]).await?.marker.map_or(*first, |marker| marker.next.0);
             done += next.min(end.0).saturating_sub(*first);
         }
         session.output.progress("replaying", done, total);
         if done >= total {
             let seconds = session.runtime.now().millis_since(started) as f64 / 1e3;
             let rate = total as f64 / seconds.max(1e-3);
-            session.output.line(format!("{total} records replayed into {} in {seconds:.1} s ({rate:.0}/s)", namespace.name));
+            session.output.line(format!(
+                "{total} records replayed into {} in {seconds:.1} s ({rate:.0}/s)",
+                namespace.name
+            ));
             return Ok(());
         }
         tokio::select! {
@@ -100,13 +107,16 @@ async fn position(session: &Session, text: &str, bounds: &[Bounds]) -> anyhow::R
         let (partition, offset) = part
             .split_once(':')
             .and_then(|(partition, offset)| Some((partition.parse::<usize>().ok()?, offset.parse().ok()?)))
-            .with_context(|| format!("read the position {text:?}: give a time, earliest, latest, or PARTITION:OFFSET,..."))?;
+            .with_context(|| {
+                format!("read the position {text:?}: give a time, earliest, latest, or PARTITION:OFFSET,...")
+            })?;
         let Some(place) = offsets.get_mut(partition) else {
             bail!("read the position {text:?}: the log has the partitions 0 to {}", bounds.len() - 1);
         };
         *place = Some(Offset(offset));
     }
-    let missing: Vec<String> = (0..).zip(&offsets).filter(|(_, o)| o.is_none()).map(|(p, _): (u32, _)| p.to_string()).collect();
+    let missing: Vec<String> =
+        (0..).zip(&offsets).filter(|(_, o)| o.is_none()).map(|(p, _): (u32, _)| p.to_string()).collect();
     if !missing.is_empty() {
         bail!("read the position {text:?}: it lacks the partitions {}", missing.join(", "));
     }

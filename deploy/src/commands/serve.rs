@@ -10,9 +10,9 @@ use anyhow::Context;
 use tokio::net::TcpListener;
 
 use crate::{
+    edges::reached,
     http::{self, App},
-    namespaces,
-    owner,
+    namespaces, owner,
     session::Session,
     telemetry,
     worker::Worker,
@@ -30,17 +30,19 @@ pub async fn process(session: Session) -> anyhow::Result<()> {
 
 /// The read path and the site alone.
 pub async fn serve(session: Session) -> anyhow::Result<()> {
+    // A port in use shows before a namespace is made.
+    let listener = bind(&session).await?;
     let (namespace, inference) = prepare(&session).await?;
-    listen(&session, &namespace, inference, Vec::new()).await
+    listen_on(&session, listener, &namespace, inference, Vec::new()).await
 }
 
 /// Write path and read path in one process.
 pub async fn run(session: Session) -> anyhow::Result<()> {
+    // A port in use shows before a namespace is made.
+    let listener = bind(&session).await?;
     let (namespace, inference) = prepare(&session).await?;
     namespaces::check_worker(&namespace, inference.as_ref().map(Inference::facts))?;
     let _owner = own(&session).await?;
-    // A port in use shows before anything is written.
-    let listener = bind(&session).await?;
     let worker = Worker::start(&session, &namespace, inference.clone()).await?;
     let graphs = worker.graphs.clone();
     let reading = listen_on(&session, listener, &namespace, inference, graphs);
@@ -50,9 +52,13 @@ pub async fn run(session: Session) -> anyhow::Result<()> {
 
 /// The namespace and the model of this process.
 pub async fn prepare(session: &Session) -> anyhow::Result<(NamespaceRecord, Option<Inference>)> {
+    // A wrong address shows now; an article edge that goes away later has its fallbacks.
+    reached(session.edges.articles.check().await)?;
     let inference = session.model()?.map(|(_, inference)| inference);
     if inference.is_none() {
-        tracing::warn!("there is no model: reads are folded without an embedding, and trending articles are served; see `abovefold train`");
+        tracing::warn!(
+            "there is no model: reads are folded without an embedding, and trending articles are served; see `abovefold train`"
+        );
     }
     let facts = inference.as_ref().map(Inference::facts);
     let namespace =
@@ -63,16 +69,6 @@ pub async fn prepare(session: &Session) -> anyhow::Result<(NamespaceRecord, Opti
 /// Answers for the embedded home, where there is one.
 pub async fn own(session: &Session) -> anyhow::Result<Option<owner::OwnerGuard>> {
     if session.config.is_embedded() { owner::announce(session).await.map(Some) } else { Ok(None) }
-}
-
-async fn listen(
-    session: &Session,
-    namespace: &NamespaceRecord,
-    inference: Option<Inference>,
-    graphs: Vec<Graph>,
-) -> anyhow::Result<()> {
-    let listener = bind(session).await?;
-    listen_on(session, listener, namespace, inference, graphs).await
 }
 
 /// Takes the port.
@@ -93,7 +89,10 @@ pub fn query(session: &Session, namespace: &NamespaceRecord, inference: Option<I
         store: session.edges.store.clone(),
         articles: session.edges.articles.clone(),
         ranker: inference.map(|inference| Arc::new(inference) as Arc<dyn Ranker>),
-        impressions: Some(Impressions { log: session.edges.log.clone(), topic: session.edges.topics.impressions.clone() }),
+        impressions: Some(Impressions {
+            log: session.edges.log.clone(),
+            topic: session.edges.topics.impressions.clone(),
+        }),
         settings: session.config.query.clone(),
     })
 }

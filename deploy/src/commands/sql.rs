@@ -117,7 +117,11 @@ impl State {
                     Some(ValueName::Article(article)) => {
                         let kept = ArticleCounts::from_kept(&value.bytes)?;
                         let sum = state.articles.entry(article.0).or_default();
-                        sum.first_seen = if sum.reads == 0 { kept.first_seen } else { sum.first_seen.min(kept.first_seen) };
+                        sum.first_seen = if sum.reads == 0 {
+                            kept.first_seen
+                        } else {
+                            sum.first_seen.min(kept.first_seen)
+                        };
                         sum.reads += kept.reads;
                         add_decayed(sum, &kept);
                     }
@@ -141,21 +145,36 @@ impl State {
     }
 
     fn reads(&self) -> anyhow::Result<RecordBatch> {
-        let rows: Vec<_> =
-            self.readers.iter().flat_map(|(reader, _, state)| state.reads.iter().map(move |read| (reader, read))).collect();
+        let rows: Vec<_> = self
+            .readers
+            .iter()
+            .flat_map(|(reader, _, state)| state.reads.iter().map(move |read| (reader, read)))
+            .collect();
         table(vec![
             ("user_id", texts(rows.iter().map(|(reader, _)| reader.as_str()))),
             ("article_id", integers(rows.iter().map(|(_, read)| read.article_id))),
             ("time", integers(rows.iter().map(|(_, read)| read.time))),
-            ("read_time", Arc::new(rows.iter().map(|(_, read)| read.read_time.map(f64::from)).collect::<Float64Array>())),
-            ("scroll_pct", Arc::new(rows.iter().map(|(_, read)| read.scroll_pct.map(f64::from)).collect::<Float64Array>())),
+            (
+                "read_time",
+                Arc::new(
+                    rows.iter().map(|(_, read)| read.read_time.map(f64::from)).collect::<Float64Array>(),
+                ),
+            ),
+            (
+                "scroll_pct",
+                Arc::new(
+                    rows.iter().map(|(_, read)| read.scroll_pct.map(f64::from)).collect::<Float64Array>(),
+                ),
+            ),
             ("position", integers(rows.iter().map(|(_, read)| i64::from(read.position)))),
         ])
     }
 
     fn counts(&self) -> anyhow::Result<RecordBatch> {
         let rows = &self.articles;
-        let decayed = |place: usize| numbers(rows.values().map(move |counts| counts.decayed.get(place).copied().unwrap_or(0.0)));
+        let decayed = |place: usize| {
+            numbers(rows.values().map(move |counts| counts.decayed.get(place).copied().unwrap_or(0.0)))
+        };
         table(vec![
             ("article_id", integers(rows.keys().copied())),
             ("reads", counts(rows.values().map(|counts| counts.reads))),
@@ -173,7 +192,9 @@ fn add_decayed(sum: &mut ArticleCounts, part: &ArticleCounts) {
     let moment = sum.time.max(part.time);
     sum.decayed.resize(HALF_LIVES_MS.len(), 0.0);
     for (place, half_life) in HALF_LIVES_MS.into_iter().enumerate() {
-        let worth = |value: f64, time: i64| value * abovefold_operators::fold::trends::decay(moment - time, half_life);
+        let worth = |value: f64, time: i64| {
+            value * abovefold_operators::fold::trends::decay(moment - time, half_life)
+        };
         let of_part = worth(part.decayed.get(place).copied().unwrap_or(0.0), part.time);
         sum.decayed[place] = worth(sum.decayed[place], sum.time) + of_part;
     }
@@ -194,7 +215,10 @@ async fn articles(session: &Session) -> anyhow::Result<RecordBatch> {
         ("title", texts(rows.iter().map(|article| article.title.as_str()))),
         ("category", texts(rows.iter().map(|article| article.category.as_str()))),
         ("published", integers(rows.iter().map(|article| article.published))),
-        ("has_vector", Arc::new(rows.iter().map(|article| Some(!article.vector.is_empty())).collect::<BooleanArray>())),
+        (
+            "has_vector",
+            Arc::new(rows.iter().map(|article| Some(!article.vector.is_empty())).collect::<BooleanArray>()),
+        ),
         ("withdrawn", Arc::new(rows.iter().map(|article| Some(article.withdrawn)).collect::<BooleanArray>())),
     ])
 }

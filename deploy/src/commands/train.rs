@@ -26,7 +26,9 @@ pub async fn run(data: &Path, out: &Path, options: &Options<'_>, output: &Output
     let until = options.until.map(time).transpose()?;
     let warm_start = options
         .warm_start
-        .map(|folder| ModelFolder::load(folder).with_context(|| format!("load the model {}", folder.display())))
+        .map(|folder| {
+            ModelFolder::load(folder).with_context(|| format!("load the model {}", folder.display()))
+        })
         .transpose()?;
     let (data, out, said) = (data.to_owned(), out.to_owned(), output.clone());
     let (seed, max_seconds) = (options.seed, options.max_time.as_secs_f64());
@@ -48,15 +50,20 @@ pub async fn run(data: &Path, out: &Path, options: &Options<'_>, output: &Output
         let splits = folder.splits();
         let gathered = dataset::gather(&folder, &vectors, &splits, first_validated)?;
         let version = format!("{}-{seed}", chrono::Utc::now().format("%Y%m%dT%H%M%SZ"));
-        let training = TrainingOptions { seed, max_seconds, version, warm_start, ..TrainingOptions::default() };
-        let mut model = train(&gathered.set, &training, &mut |progress| {
-            let what = format!("{} epoch {} loss {:.4} {:.0}/s", progress.stage, progress.epoch, progress.loss, progress.rate);
+        let training =
+            TrainingOptions { seed, max_seconds, version, warm_start, ..TrainingOptions::default() };
+        let mut model = train(&gathered, &training, &mut |progress| {
+            let what = format!(
+                "{} epoch {} loss {:.4} {:.0}/s",
+                progress.stage, progress.epoch, progress.loss, progress.rate
+            );
             said.progress(&what, (progress.done * 100.0) as u64, 100);
         })
         .with_context(|| format!("train on {}", data.display()))?;
         model.text = vectors.text;
         model.save(&out).with_context(|| format!("save the model {}", out.display()))?;
-        let figures: Vec<String> = model.card.metrics.iter().map(|(name, value)| format!("{name} {value:.4}")).collect();
+        let figures: Vec<String> =
+            model.card.metrics.iter().map(|(name, value)| format!("{name} {value:.4}")).collect();
         Ok(format!("model {} in {}: {}", model.card.version, out.display(), figures.join(", ")))
     })
     .await

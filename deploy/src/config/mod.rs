@@ -12,7 +12,9 @@ use abovefold_engine::{
     state::StateSettings,
 };
 use abovefold_models::{DeviceChoice, InferenceOptions};
-use abovefold_operators::{articles::ArticleSettings, fold::FoldSettings, pipeline::Topics, query::QuerySettings};
+use abovefold_operators::{
+    articles::ArticleSettings, fold::FoldSettings, pipeline::Topics, query::QuerySettings,
+};
 use anyhow::{Context, bail};
 use figment::{
     Figment,
@@ -42,6 +44,7 @@ pub struct Config {
     pub inference: InferenceConfig,
     pub http: HttpConfig,
     pub logging: LoggingConfig,
+    #[serde(deserialize_with = "properties")]
     pub kafka: BTreeMap<String, String>,
     pub redis: RedisConfig,
     pub elasticsearch: ArticleSettings,
@@ -168,7 +171,8 @@ impl Config {
 
     /// When epochs are cut.
     pub fn window(&self) -> WindowSettings {
-        let length = parse_duration(&self.window.length).expect("the length was checked when the configuration was read");
+        let length = parse_duration(&self.window.length)
+            .expect("the length was checked when the configuration was read");
         WindowSettings { length, max_records: self.window.max_records.max(1) }
     }
 
@@ -210,7 +214,12 @@ impl Config {
                 anyhow::anyhow!("read the configuration: inference.precision is {text:?}: {error}")
             })?),
         };
-        Ok(InferenceOptions { device, precision, threads: self.inference.threads, ..InferenceOptions::default() })
+        Ok(InferenceOptions {
+            device,
+            precision,
+            threads: self.inference.threads,
+            ..InferenceOptions::default()
+        })
     }
 
     /// The configuration in force as TOML, secrets masked.
@@ -231,6 +240,29 @@ impl Config {
     }
 }
 
+/// librdkafka's properties. Variables cannot have dots in their names, so `ABOVEFOLD__KAFKA__SASL_PASSWORD` is `sasl.password`; numbers and
+/// truth values are taken as their text.
+fn properties<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<String, String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Property {
+        Text(String),
+        Truth(bool),
+        Number(i64),
+        Fraction(f64),
+    }
+    let given = BTreeMap::<String, Property>::deserialize(deserializer)?;
+    let text = |property| match property {
+        Property::Text(text) => text,
+        Property::Truth(truth) => truth.to_string(),
+        Property::Number(number) => number.to_string(),
+        Property::Fraction(number) => number.to_string(),
+    };
+    Ok(given.into_iter().map(|(name, property)| (name.replace('_', "."), text(property))).collect())
+}
+
 fn or_embedded(url: &str, home: &Path, folder: &str) -> String {
     if url.is_empty() { format!("file:{}", home.join(folder).display()) } else { url.to_owned() }
 }
@@ -241,7 +273,8 @@ fn or_embedded(url: &str, home: &Path, folder: &str) -> String {
 /// When it is none of these.
 pub fn parse_duration(text: &str) -> anyhow::Result<Duration> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let number: f64 = digits.parse().with_context(|| format!("{text:?} is no time such as 5s, 500ms or 2m"))?;
+    let number: f64 =
+        digits.parse().with_context(|| format!("{text:?} is no time such as 5s, 500ms or 2m"))?;
     let seconds = match &text[digits.len()..] {
         "ms" => number / 1e3,
         "" | "s" => number,
@@ -249,7 +282,8 @@ pub fn parse_duration(text: &str) -> anyhow::Result<Duration> {
         "h" => number * 3_600.0,
         _ => bail!("{text:?} is no time such as 5s, 500ms or 2m"),
     };
-    Duration::try_from_secs_f64(seconds).with_context(|| format!("{text:?} is no time such as 5s, 500ms or 2m"))
+    Duration::try_from_secs_f64(seconds)
+        .with_context(|| format!("{text:?} is no time such as 5s, 500ms or 2m"))
 }
 
 #[cfg(test)]
@@ -258,7 +292,9 @@ mod tests {
 
     #[test]
     fn defaults_are_whole_and_flags_go_over_them() {
-        let config = Config::load(None, &[("window.length", "250ms".into()), ("http.listen", "127.0.0.1:1".into())]).unwrap();
+        let config =
+            Config::load(None, &[("window.length", "250ms".into()), ("http.listen", "127.0.0.1:1".into())])
+                .unwrap();
         assert_eq!(config.window().length, Duration::from_millis(250));
         assert_eq!(config.http.listen, "127.0.0.1:1");
         assert_eq!(config.state_url(), "file:.abovefold/state");
@@ -270,6 +306,20 @@ mod tests {
         config.kafka.insert("sasl.password".into(), "hunter2".into());
         config.elasticsearch.api_key = Some("hunter2".into());
         assert!(!config.masked().contains("hunter2"), "{}", config.masked());
+    }
+
+    #[test]
+    fn properties_of_kafka_come_from_a_file_and_from_variables() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(
+            file.path(),
+            "[kafka]\n\"ssl.ca.location\" = \"/ca.pem\"\nsasl_password = \"x\"\n\"fetch.min.bytes\" = 7\n",
+        )
+        .unwrap();
+        let kafka = Config::load(Some(file.path()), &[]).unwrap().kafka;
+        let found: Vec<(&str, &str)> =
+            kafka.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        assert_eq!(found, [("fetch.min.bytes", "7"), ("sasl.password", "x"), ("ssl.ca.location", "/ca.pem")]);
     }
 
     #[test]
