@@ -35,10 +35,27 @@ impl Edges {
             .await
             .context("open the log")??;
         let partitions = make_topics(log.as_ref(), &topics, config.topics.partitions).await?;
-        let store = abovefold_engine::state::open(&config.state_url(), &config.state_settings()).await?;
-        let articles = abovefold_operators::articles::open(&config.articles_url(), &config.elasticsearch).await?;
+        let store =
+            reached(abovefold_engine::state::open(&config.state_url(), &config.state_settings()).await)?;
+        let articles = reached(
+            abovefold_operators::articles::open(&config.articles_url(), &config.elasticsearch).await,
+        )?;
         Ok(Self { log, store, articles, topics, partitions })
     }
+}
+
+/// Adds a way out where a server did not answer.
+///
+/// # Errors
+/// The answer's own.
+pub fn reached<T>(answer: abovefold_engine::Result<T>) -> anyhow::Result<T> {
+    answer.map_err(|error| {
+        if error.retry {
+            anyhow::anyhow!("{error}; is it up, and is the address right?")
+        } else {
+            error.into()
+        }
+    })
 }
 
 /// Makes what is missing and returns the number of partitions of the events.

@@ -75,9 +75,11 @@ impl Namespaces {
         } else {
             name
         };
-        self.records
-            .get(real)
-            .with_context(|| format!("find the namespace {real}: there is none of this name; `abovefold namespace list` shows them"))
+        self.records.get(real).with_context(|| {
+            format!(
+                "find the namespace {real}: there is none of this name; `abovefold namespace list` shows them"
+            )
+        })
     }
 }
 
@@ -136,7 +138,8 @@ pub async fn resolve(
 ) -> anyhow::Result<NamespaceRecord> {
     let mut namespaces = Namespaces::read(edges).await?;
     if namespaces.live.is_none() && (name == LIVE || name == FIRST) {
-        let first = edges.log.bounds(&edges.topics.user_events).await?.iter().map(|bounds| bounds.begin).collect();
+        let first =
+            edges.log.bounds(&edges.topics.user_events).await?.iter().map(|bounds| bounds.begin).collect();
         let record = define(edges, runtime, FIRST, model, first, None).await?;
         write(edges, &NamespaceChange::Made { record }).await?;
         write(edges, &NamespaceChange::Promoted { name: FIRST.into(), from: None }).await?;
@@ -153,10 +156,22 @@ pub async fn resolve(
 pub fn check_worker(record: &NamespaceRecord, model: Option<&ModelFacts>) -> anyhow::Result<()> {
     let ours = [
         ("fold code", FOLD_VERSION.to_string(), record.fold_version.to_string()),
-        ("session model", model.map_or("none".into(), |facts| facts.session_digest.clone()), record.session_model.clone()),
-        ("precision", model.map_or("none".into(), |facts| facts.precision.to_string()), record.precision.clone()),
+        (
+            "session model",
+            model.map_or("none".into(), |facts| facts.session_digest.clone()),
+            record.session_model.clone(),
+        ),
+        (
+            "precision",
+            model.map_or("none".into(), |facts| facts.precision.to_string()),
+            record.precision.clone(),
+        ),
         ("tile", model.map_or(0, |facts| facts.tile).to_string(), record.tile.to_string()),
-        ("device class", model.map_or("none".into(), |facts| facts.device_class.to_string()), record.device_class.clone()),
+        (
+            "device class",
+            model.map_or("none".into(), |facts| facts.device_class.to_string()),
+            record.device_class.clone(),
+        ),
     ];
     for (what, here, there) in ours {
         if here != there {

@@ -110,7 +110,9 @@ async fn command(State(admin): State<Arc<Admin>>, headers: HeaderMap, body: Byte
     if !admin.knows(&headers) {
         return StatusCode::UNAUTHORIZED.into_response();
     }
-    let Ok(asked) = serde_json::from_slice::<Asked>(&body) else { return StatusCode::BAD_REQUEST.into_response() };
+    let Ok(asked) = serde_json::from_slice::<Asked>(&body) else {
+        return StatusCode::BAD_REQUEST.into_response();
+    };
     let (sender, receiver) = mpsc::unbounded_channel();
     let mut session = admin.session.clone();
     session.output = Output::Channel(sender.clone());
@@ -135,10 +137,13 @@ async fn command(State(admin): State<Arc<Admin>>, headers: HeaderMap, body: Byte
 
 /// Whether a process owns a home and answers.
 pub async fn is_alive(home: &Path) -> bool {
-    let Some(owner) = fs::read(file(home)).ok().and_then(|text| serde_json::from_slice::<OwnerFile>(&text).ok()) else {
+    let Some(owner) =
+        fs::read(file(home)).ok().and_then(|text| serde_json::from_slice::<OwnerFile>(&text).ok())
+    else {
         return false;
     };
-    let asked = reqwest::Client::new().get(format!("http://{}/admin/alive", owner.address)).bearer_auth(&owner.key);
+    let asked =
+        reqwest::Client::new().get(format!("http://{}/admin/alive", owner.address)).bearer_auth(&owner.key);
     asked.send().await.is_ok_and(|answer| answer.status().is_success())
 }
 
@@ -162,12 +167,16 @@ pub async fn ask(home: &Path, arguments: Vec<String>, output: &Output) -> anyhow
         // The file of an owner that was killed: nobody listens there, or somebody else does.
         Ok(_) => return Ok(None),
         Err(error) if error.is_connect() => return Ok(None),
-        Err(error) => return Err(error).with_context(|| format!("ask the owner of {} (pid {})", home.display(), owner.pid)),
+        Err(error) => {
+            return Err(error)
+                .with_context(|| format!("ask the owner of {} (pid {})", home.display(), owner.pid));
+        }
     };
     let mut chunks = answer.bytes_stream();
     let mut waiting = Vec::new();
     while let Some(chunk) = chunks.next().await {
-        waiting.extend_from_slice(&chunk.with_context(|| format!("hear from the owner of {}", home.display()))?);
+        waiting
+            .extend_from_slice(&chunk.with_context(|| format!("hear from the owner of {}", home.display()))?);
         while let Some(end) = waiting.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = waiting.drain(..=end).collect();
             match serde_json::from_slice(&line).context("read what the owner said")? {
@@ -183,5 +192,9 @@ pub async fn ask(home: &Path, arguments: Vec<String>, output: &Output) -> anyhow
             }
         }
     }
-    bail!("hear from the owner of {} (pid {}): it ended in the middle of the command", home.display(), owner.pid)
+    bail!(
+        "hear from the owner of {} (pid {}): it ended in the middle of the command",
+        home.display(),
+        owner.pid
+    )
 }

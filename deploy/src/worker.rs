@@ -92,9 +92,10 @@ impl Worker {
     /// # Errors
     /// The first failure.
     pub async fn finish(self) -> anyhow::Result<()> {
-        let flows = self.flows.into_iter().map(|flow| async move {
-            flow.await.context("run a dataflow")?.map_err(anyhow::Error::from)
-        });
+        let flows = self
+            .flows
+            .into_iter()
+            .map(|flow| async move { flow.await.context("run a dataflow")?.map_err(anyhow::Error::from) });
         futures::future::try_join_all(flows).await?;
         Ok(())
     }
