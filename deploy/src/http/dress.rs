@@ -60,8 +60,7 @@ async fn as_problem(response: Response, method: &Method) -> Response {
     if !plain || kind == PROBLEM_JSON {
         return response;
     }
-    let (parts, body) = response.into_parts();
-    let reason = to_bytes(body, REASON_BYTES).await.unwrap_or_default();
+    let reason = to_bytes(response.into_body(), REASON_BYTES).await.unwrap_or_default();
     let reason = String::from_utf8_lossy(&reason).trim().to_string();
     let detail = match (status, reason.is_empty()) {
         // axum adds the header after this.
