@@ -46,7 +46,7 @@ fn bits(numbers: &[f32]) -> Vec<u32> {
 fn check(precision: Precision) {
     let mut random = ChaCha8Rng::seed_from_u64(11);
     let batch = rows(&mut random);
-    let inference = start(precision, 0);
+    let inference = start(precision, 2);
     let expected = inference.step_blocking(batch.clone()).unwrap();
     assert!(session_embedding(expected.row(0)).iter().any(|number| number.abs() > 0.01));
     let one_thread = start(precision, 1);
@@ -86,7 +86,7 @@ fn in_bf16() {
 
 #[test]
 fn zeros_step_to_the_same_bytes_alone_and_in_company() {
-    let inference = start(Precision::F32, 0);
+    let inference = start(Precision::F32, 2);
     let mut alone = StepBatch::with_capacity(1);
     alone.push(&[0.0; HIDDEN], &[0.0; WIDTH], Behaviour { position: 1, ..Behaviour::default() });
     let mut company = rows(&mut ChaCha8Rng::seed_from_u64(5));

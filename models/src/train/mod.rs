@@ -112,7 +112,7 @@ impl Default for TrainingOptions {
             version: "1".to_owned(),
             seed: 1,
             epochs: 3,
-            rerank_epochs: 3,
+            rerank_epochs: 2,
             patience: 5,
             max_seconds: 80.0,
             batch: 64,
@@ -123,7 +123,7 @@ impl Default for TrainingOptions {
             precision: Precision::F32,
             training_precision: None,
             max_reads: 100,
-            max_impressions: 40_000,
+            max_impressions: 30_000,
             warm_start: None,
         }
     }
