@@ -26,6 +26,8 @@ const EVENTS: usize = 200_000;
 const READERS: usize = 10_000;
 /// Records of one run, as a log hands them on.
 const RUN: usize = 1_000;
+/// Records of an epoch: a replay at full speed writes a reader once for many reads.
+const EPOCH: usize = 16_384;
 /// Rounds of each side, interleaved.
 const ROUNDS: usize = 5;
 /// Events a second that decode -> key -> sink is to reach in memory.
@@ -65,7 +67,7 @@ pub fn rows() -> Vec<Row> {
             target: None,
         },
         Row {
-            name: "decode, window, key, fold, sink in memory".into(),
+            name: format!("decode, window, key, fold, sink; epochs of {EPOCH}"),
             value: folded,
             unit: "events/s".into(),
             baseline: "300,000 events/s".into(),

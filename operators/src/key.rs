@@ -1,7 +1,5 @@
 //! Key by reader: the rows of an epoch and whose they are. Rows that are not at home fold to nothing.
 
-use std::collections::BTreeMap;
-
 use abovefold_engine::{Emitter, EngineError, Epoch, Feed, Operator, Result};
 use abovefold_schemas::{Marker, ReaderId, batch::event_schema};
 use arrow::{
@@ -11,6 +9,7 @@ use arrow::{
 
 use crate::{
     decode::{DecodedRun, columns, home_of},
+    fold::cache::FixedMap,
     metrics::EVENTS_STRAY,
 };
 
@@ -72,7 +71,7 @@ impl KeyByReader {
 
 fn group(batch: &RecordBatch) -> Result<(Vec<ReaderId>, Vec<usize>)> {
     let rows = abovefold_schemas::batch::EventColumns::of(batch);
-    let mut places = BTreeMap::new();
+    let mut places = FixedMap::default();
     let mut readers = Vec::new();
     let mut reader_of_row = Vec::with_capacity(rows.len());
     for row in 0..rows.len() {

@@ -1,6 +1,9 @@
 //! A worker's memory of one partition: a write-back cache of its state, valid only while its markers hold.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeSet, HashMap},
+    hash::{BuildHasherDefault, DefaultHasher},
+};
 
 use abovefold_engine::{EngineError, Lease, Result, state::StateStore, state::Tag, state::Value};
 use abovefold_schemas::{
@@ -9,6 +12,9 @@ use abovefold_schemas::{
     state::{ArticleCounts, PartitionSummary, ReaderState},
 };
 use bytes::Bytes;
+
+/// A map whose hashes are the same in every run.
+pub type FixedMap<K, V> = HashMap<K, V, BuildHasherDefault<DefaultHasher>>;
 
 /// A value, and the end of the last epoch that changed it: it may leave the cache once the store has that epoch.
 #[derive(Clone, Debug, Default)]
@@ -29,9 +35,9 @@ pub struct PartitionCache {
     /// The lease that it was made for.
     pub lease: Lease,
     /// Readers; those unknown to the store have the default state.
-    pub readers: BTreeMap<ReaderId, Cached<ReaderState>>,
+    pub readers: FixedMap<ReaderId, Cached<ReaderState>>,
     /// Articles' counts in this partition.
-    pub articles: BTreeMap<ArticleId, Cached<ArticleCounts>>,
+    pub articles: FixedMap<ArticleId, Cached<ArticleCounts>>,
     /// The partition's summary, once it is loaded.
     pub summary: Option<PartitionSummary>,
     /// Markers that the store may have now: the one at the begin, and the target of every epoch since that it had not passed when we last looked.
@@ -59,8 +65,8 @@ impl PartitionCache {
     pub fn new(lease: Lease, marker: Marker) -> Self {
         Self {
             lease,
-            readers: BTreeMap::new(),
-            articles: BTreeMap::new(),
+            readers: FixedMap::default(),
+            articles: FixedMap::default(),
             summary: None,
             markers: BTreeSet::from([MarkerByOffset(marker)]),
             stored: marker.next,

@@ -198,7 +198,8 @@ fn fold_rows(cache: &mut PartitionCache, epoch: &KeyedEpoch) -> Touched {
         }
         touched.last = Some(after);
         let reader = &epoch.readers[place];
-        let cached = cache.readers.entry(reader.clone()).or_default();
+        let cached =
+            cache.readers.get_mut(reader).expect("the readers of an epoch are loaded before it is folded");
         let steps = touched.steps.entry(place).or_default();
         let outcome = fold_event(&mut cached.value, steps, &row);
         if outcome != Outcome::Ignored {

@@ -44,12 +44,22 @@ pub fn is_repeat(summary: &mut PartitionSummary, row: &EventRow<'_>) -> bool {
 pub fn note_read(summary: &mut PartitionSummary, reader: &ReaderId, reads: u64, time: Timestamp) {
     summary.reads += 1;
     summary.watermark = summary.watermark.max(time.0);
-    let known = remove(summary, reader);
-    let last_seen = known.map_or(time.0, |known| known.last_seen.max(time.0));
+    let mut entry = remove(summary, reader).unwrap_or_else(|| ActiveReader {
+        user_id: reader.as_str().into(),
+        reads: 0,
+        last_seen: time.0,
+    });
+    let last_seen = entry.last_seen.max(time.0);
+    (entry.reads, entry.last_seen) = (reads, last_seen);
+    if summary.active.len() == MAX_ACTIVE
+        && summary.active.last().is_some_and(|last| last.last_seen > last_seen)
+    {
+        return;
+    }
     let place = summary
         .active
         .partition_point(|other| (other.last_seen, reader.as_str()) > (last_seen, other.user_id.as_str()));
-    summary.active.insert(place, ActiveReader { user_id: reader.as_str().into(), reads, last_seen });
+    summary.active.insert(place, entry);
     summary.active.truncate(MAX_ACTIVE);
 }
 
