@@ -3,6 +3,8 @@
 //! Kills are aimed: the sink says when an epoch's write begins and ends, and most kills follow a "begins" at once. What the program had said
 //! when it died tells afterwards where each of them fell.
 
+#![allow(clippy::unwrap_used)] // Tests.
+
 mod common;
 
 use std::{

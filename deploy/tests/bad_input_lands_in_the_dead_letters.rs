@@ -1,6 +1,8 @@
 //! What is no event folds to nothing and lands in the dead letters with its reason; what lies in the wrong partition reaches its home; what is
 //! put back counts once. The pipeline lives through all of it.
 
+#![allow(clippy::unwrap_used)] // Tests.
+
 mod common;
 
 use std::collections::BTreeMap;

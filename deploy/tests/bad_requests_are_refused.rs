@@ -1,5 +1,7 @@
 //! HTTP: what cannot be served is refused as problem+json, with a status of the 4xx and the name of the field.
 
+#![allow(clippy::unwrap_used)] // Tests.
+
 mod common;
 
 use common::{Home, http, program::Program};

@@ -1,5 +1,7 @@
 //! While `abovefold run` owns an embedded home, other programs ask it; and `check` names what does not answer.
 
+#![allow(clippy::unwrap_used)] // Tests.
+
 mod common;
 
 use std::path::{Path, PathBuf};

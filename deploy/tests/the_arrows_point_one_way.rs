@@ -1,5 +1,7 @@
 //! The crates depend on each other in one direction, and the engine knows nothing of news.
 
+#![allow(clippy::unwrap_used)] // Tests.
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,

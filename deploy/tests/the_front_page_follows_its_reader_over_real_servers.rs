@@ -1,6 +1,8 @@
 //! The main job, end to end, over a real Kafka, a real Redis and a real Elasticsearch: events of a client that is not ours change what
 //! a reader is recommended.
 
+#![allow(clippy::unwrap_used)] // Tests.
+
 mod common;
 
 use common::{

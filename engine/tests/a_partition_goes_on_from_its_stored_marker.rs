@@ -1,6 +1,8 @@
 //! Whatever happens to a worker, a partition's state is the fold of its log up to its marker: after a crash before or after a write, after
 //! another worker wrote, after an orderly stop. And a log that is another one is refused.
 
+#![allow(clippy::unwrap_used)] // Tests.
+
 use std::{
     collections::BTreeMap,
     sync::{

@@ -1,5 +1,7 @@
 //! An epoch is cut when the window's length is over, when it is full, or when somebody waits; and a partition has one under way.
 
+#![allow(clippy::unwrap_used)] // Tests.
+
 use std::time::Duration;
 
 use abovefold_engine::{

@@ -17,13 +17,13 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// Says why a test did not run; the tally knows the line.
-#[expect(clippy::print_stdout, reason = "the tally reads it")]
+#[allow(clippy::print_stdout, reason = "the tally reads it")]
 pub fn skip(test: &str, reason: &str) {
     println!("SKIP {test}: {reason}");
 }
 
 /// Says a figure that a test measured.
-#[expect(clippy::print_stdout, reason = "figures are for whoever runs the tests")]
+#[allow(clippy::print_stdout, reason = "figures are for whoever runs the tests")]
 pub fn say(figure: &str) {
     println!("{figure}");
 }

@@ -128,11 +128,14 @@ fn follow(stream: impl Read + Send + 'static, lines: std::sync::mpsc::Sender<Str
 /// Tries again until `found` gives something.
 pub fn eventually<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
     let end = Instant::now() + PATIENCE;
+    let mut pause = Duration::from_millis(10);
     loop {
         if let Some(value) = found() {
             return value;
         }
         assert!(Instant::now() < end, "this did not come to be: {what}");
-        std::thread::sleep(Duration::from_millis(20));
+        std::thread::sleep(pause);
+        // To look often would take the cores from what is looked at.
+        pause = (pause * 2).min(Duration::from_millis(300));
     }
 }
