@@ -16,5 +16,5 @@ pub const EPOCH_BYTES: &str = "abovefold_engine_epoch_bytes_total";
 pub const PARTITION_RESETS: &str = "abovefold_engine_partition_resets_total";
 /// Calls of an edge that failed and were repeated (counter, label `edge`).
 pub const EDGE_RETRIES: &str = "abovefold_engine_edge_retries_total";
-/// Records between the marker and the end of the log (gauge, label `partition`).
+/// Records between the marker and the end of the log (gauge, labels `dataflow` and `partition`).
 pub const LAG: &str = "abovefold_engine_lag_records";

@@ -10,7 +10,7 @@ use crate::{
     error::{EngineError, Result},
     feed::{Feed, Lease, Signal},
     log::{Log, LogMember, MemberEvent, Membership, Position, RecordRun},
-    metrics::{PARTITION_RESETS, RECORDS_READ},
+    metrics::{LAG, PARTITION_RESETS, RECORDS_READ},
     operator::Emitter,
     runtime::Runtime,
     state::{StateStore, Tag},
@@ -20,6 +20,9 @@ use crate::{
 const MAX_UNACKED: usize = 4_096;
 /// How often the marker of an idle partition is compared with the store's.
 const IDLE_CHECK: Duration = Duration::from_secs(1);
+
+/// How long the log may take to say where it ends, for the metrics.
+const LAG_LIMIT: Duration = Duration::from_millis(200);
 
 /// What a source reads, and for whom.
 #[derive(Clone, Debug)]
@@ -158,6 +161,7 @@ impl PartitionedSource {
             }
             if self.runtime.now() >= next_check {
                 next_check.0 = self.runtime.now().0 + IDLE_CHECK.as_millis() as i64;
+                self.measure_lag(&lanes).await;
                 for partition in self.moved_while_idle(&lanes).await {
                     generation += 1;
                     let lane = self.begin(partition, generation, member.as_mut(), &mut out).await?;
@@ -254,6 +258,19 @@ impl PartitionedSource {
             .iter()
             .zip(0..)
             .all(|(until, partition)| lanes.get(&partition).is_some_and(|lane| lane.delivered >= *until))
+    }
+
+    /// Tells the metrics how far each partition's marker is behind the log.
+    async fn measure_lag(&self, lanes: &BTreeMap<u32, Lane>) {
+        // A log that is slow or out of reach is reported by whoever needs it.
+        let asked = self.runtime.timeout(LAG_LIMIT, self.log.bounds(&self.settings.topic)).await;
+        let Some(Ok(bounds)) = asked else { return };
+        for (partition, lane) in lanes {
+            let Some(bounds) = bounds.get(*partition as usize) else { continue };
+            let lag = bounds.end.0.saturating_sub(lane.acked.next.0);
+            metrics::gauge!(LAG, "dataflow" => self.settings.dataflow, "partition" => partition.to_string())
+                .set(lag as f64);
+        }
     }
 
     /// Partitions of which nothing is under way and whose stored marker is not the one that was last acknowledged: the store forgot,
