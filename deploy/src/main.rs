@@ -1,4 +1,6 @@
 //! The program `abovefold`: commands, configuration, HTTP, the newspaper.
+// A panic needs a stated invariant: `expect("why this holds")`, never a bare unwrap.
+#![warn(clippy::unwrap_used)]
 
 mod cli;
 mod commands;

@@ -76,7 +76,7 @@ fn on_the_embedded_edges() {
         drop(log);
         let killed = home(seed);
         undisturbed.copy_to(&killed);
-        work(undisturbed.command(&["process"]), "main", &[ends.clone()], None);
+        work(undisturbed.command(&["process"]), "main", std::slice::from_ref(&ends), None);
         let seen = disturb(seed, "main", &ends, &mut kills, || killed.command(&["process"]));
         let (expected, found) = (undisturbed.digest("main"), killed.digest("main"));
         assert_same(seed, &expected, &found, &seen);

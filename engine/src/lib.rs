@@ -4,6 +4,8 @@
 //!
 //! A partitioned dataflow is [`PartitionedSource`] -> operators -> [`TumblingWindow`] -> operators -> [`EpochSink`]; what flows is a
 //! [`Feed`].
+// A panic needs a stated invariant: `expect("why this holds")`, never a bare unwrap.
+#![warn(clippy::unwrap_used)]
 
 pub mod dataflow;
 pub mod error;

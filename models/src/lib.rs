@@ -12,6 +12,8 @@
 //!
 //! The session model is part of a fold, so its numbers never depend on who else is in a batch: rows run in tiles of
 //! one fixed shape, and the gates are computed by arithmetic that is the same for every lane.
+// A panic needs a stated invariant: `expect("why this holds")`, never a bare unwrap.
+#![warn(clippy::unwrap_used)]
 
 pub mod card;
 pub mod evaluate;

@@ -4,6 +4,8 @@
 //! strays and dead letters on. [`pipeline`] joins them into dataflows.
 //!
 //! Read path: [`query`].
+// A panic needs a stated invariant: `expect("why this holds")`, never a bare unwrap.
+#![warn(clippy::unwrap_used)]
 
 pub mod articles;
 pub mod decode;

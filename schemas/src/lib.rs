@@ -1,6 +1,8 @@
 //! Wire and table formats of Abovefold. This is the one crate that knows bytes.
 //!
 //! Every value that is kept starts with a format version; every format is pinned by a golden file in `tests/golden`.
+// A panic needs a stated invariant: `expect("why this holds")`, never a bare unwrap.
+#![warn(clippy::unwrap_used)]
 
 pub mod article;
 pub mod batch;
