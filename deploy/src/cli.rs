@@ -23,7 +23,7 @@ pub struct Common {
     /// The folder of everything embedded [default: .abovefold]
     #[arg(long, global = true, value_name = "DIR")]
     pub home: Option<String>,
-    /// file:DIR or kafka://host:port[,host:port]/user_events
+    /// `file:DIR` or `kafka://host:port[,host:port]/user_events`
     #[arg(long, global = true, value_name = "URL")]
     pub log: Option<String>,
     /// file:DIR, redis://host:port/db or redis+cluster://host:port,...
