@@ -3,6 +3,7 @@
 use std::{
     fmt,
     future::Future,
+    hash::{BuildHasher, Hasher, RandomState},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -42,11 +43,9 @@ impl Runtime {
     /// The machine's clock and chance.
     pub fn real() -> Self {
         let mut seed = [0; 32];
-        let (stack, now) = (&raw const seed as u64, wall_clock().0 as u64);
-        for (place, word) in
-            [now, stack, u64::from(std::process::id()), now.rotate_left(32)].into_iter().enumerate()
-        {
-            seed[place * 8..place * 8 + 8].copy_from_slice(&word.to_le_bytes());
+        for word in seed.as_chunks_mut::<8>().0 {
+            // The standard library keys its hashes with the system's entropy.
+            *word = RandomState::new().build_hasher().finish().to_le_bytes();
         }
         Self { clock: Clock::Wall, random: Arc::new(Mutex::new(ChaCha8Rng::from_seed(seed))) }
     }
