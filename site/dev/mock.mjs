@@ -15,7 +15,7 @@ const delay = Number(process.env.MOCK_DELAY ?? 0);
 const byId = new Map(articles.map((article) => [article.article_id, article]));
 const events = [];
 const readers = new Map([['maren', [9700001, 9700022]], ['reader-17', [9700043, 9700050, 9700008]], ['okafor', [9700029]]]);
-const card = ({ article_id, title, category }, place) => ({ article_id, title, category, score: 0.9 - place / 40 });
+const card = ({ article_id, title, subtitle = '', category, published_time }, place) => ({ article_id, title, subtitle, category, published_time, score: 0.9 - place / 40 });
 
 /** Stories of the sections that a reader has read come first. */
 function slate(userId, k, without) {
@@ -29,6 +29,7 @@ function slate(userId, k, without) {
     served_by: read.length > 0 ? 'reranker' : 'trending',
     fresh: true,
     model: 'mock',
+    state: { namespace: 'mock', partition: 0, marker: events.length, version: null, reads: read.length },
   };
 }
 
@@ -52,7 +53,8 @@ function answer(method, path, query, body) {
       const { title, category } = byId.get(id) ?? {};
       return { article_id: id, title, category, read_time: event?.read_time ?? 42 + 31 * place, scroll_pct: event?.scroll_pct ?? 86 - 9 * place, timestamp: new Date(Date.now() - place * 5e6).toISOString() };
     });
-    return { user_id: userId, history, recommendations: slate(userId, 10).recommendations };
+    const { recommendations, served_by, fresh } = slate(userId, 10);
+    return { user_id: userId, history, recommendations, topics: [], served_by, fresh };
   }
   if (/^\/users\/[^/]+\/preferences$/.test(path) && method === 'POST') return { status: 202, partition: 0, offset: 1, after: '0:1' };
   if ((found = /^\/users\/([^/]+)$/.exec(path)) && method === 'DELETE') {

@@ -6,7 +6,6 @@ import type {
   ReadEvent,
   ReaderPage,
   RecommendRequest,
-  RelatedSlate,
   Slate,
 } from './types';
 
@@ -63,12 +62,14 @@ export const recommend = (request: RecommendRequest): Promise<Slate> => call('PO
 export const sendEvent = (event: ReadEvent): Promise<EventAccepted | undefined> =>
   call('POST', '/event', event, { keepalive: true });
 
-export const related = (id: number, userId: string): Promise<RelatedSlate> =>
+export const related = (id: number, userId: string): Promise<Slate> =>
   call('GET', `/articles/${id}/related?user_id=${enc(userId)}`);
 
 export const activeReaders = (limit = 20): Promise<ActiveReader[]> => call('GET', `/users/active?limit=${limit}`);
 
-export const readerPage = (userId: string): Promise<ReaderPage> => call('GET', `/demo/${enc(userId)}`);
+/** With `after`, as of that event or later. */
+export const readerPage = (userId: string, after?: string): Promise<ReaderPage> =>
+  call('GET', `/demo/${enc(userId)}${after ? `?after=${enc(after)}` : ''}`);
 
 export const savePreferences = (userId: string, topics: string[]): Promise<EventAccepted | undefined> =>
   call('POST', `/users/${enc(userId)}/preferences`, { topics });

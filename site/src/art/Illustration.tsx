@@ -28,9 +28,11 @@ export function Illustration({ id, category, fine = false }: Props) {
       focusable="false"
     >
       <rect class="art-paper" width={WIDTH} height={HEIGHT} />
-      {picture?.marks.map(({ d, kind }, place) => (
-        <path key={place} class={`art-${kind}`} d={d} />
-      ))}
+      <g transform={picture?.mirrored ? `matrix(-1 0 0 1 ${WIDTH} 0)` : undefined}>
+        {picture?.marks.map(({ d, kind }, place) => (
+          <path key={place} class={`art-${kind}`} d={d} />
+        ))}
+      </g>
     </svg>
   );
 }

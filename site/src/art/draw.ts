@@ -8,6 +8,8 @@ export interface Picture {
   marks: readonly Mark[];
   /** Which of the palette's tints the section has. */
   hue: number;
+  /** Printed the other way round. */
+  mirrored: boolean;
 }
 
 const drawn = new Map<string, Picture>();
@@ -28,7 +30,7 @@ export function draw(id: number, category: string, fine: boolean): Picture {
   const rng = seeded(hash(`${id}`));
   const plate = new Plate(rng, fine ? 1 : 1.35);
   rng.pick(motifs)(plate);
-  const picture = { marks: plate.marks, hue };
+  const picture = { marks: plate.marks, hue, mirrored: hash(`side ${id}`) % 2 === 1 };
   if (drawn.size >= PICTURES_KEPT) drawn.delete(drawn.keys().next().value as string);
   drawn.set(key, picture);
   return picture;

@@ -12,7 +12,6 @@ interface Props {
   servedBy: string | undefined;
   /** The card was not on the page before the latest read. */
   isNew?: boolean;
-  teaser?: string | undefined;
   /** How deep the heading lies. */
   level?: 2 | 3 | 4;
 }
@@ -21,10 +20,9 @@ interface Props {
 const warm = (id: number) => (): void => void article(id).catch(() => undefined);
 
 /** One card of a slate. The whole card is its link's target; the link itself is the headline. */
-export function Story({ card, rank, servedBy, isNew = false, teaser, level = 3 }: Props) {
+export function Story({ card, rank, servedBy, isNew = false, level = 3 }: Props) {
   const Heading = `h${level}` as const;
   const pictured = rank !== 'brief';
-  const words = card.subtitle ?? teaser;
   return (
     <article class={`story story-${rank}`} data-served-by={servedBy} data-article-id={card.article_id}>
       {pictured && (
@@ -42,7 +40,7 @@ export function Story({ card, rank, servedBy, isNew = false, teaser, level = 3 }
             {card.title || 'Untitled'}
           </a>
         </Heading>
-        {(rank === 'lead' || rank === 'second') && <p class="teaser">{words ?? '\u00a0'}</p>}
+        {(rank === 'lead' || rank === 'second') && card.subtitle && <p class="teaser">{card.subtitle}</p>}
       </div>
     </article>
   );

@@ -12,9 +12,9 @@ import { ForgetMe } from './ForgetMe';
 import { Topics } from './Topics';
 
 export function AccountPage({ reader }: { reader: Reader }) {
-  // The read that led here is told first, so that the list holds it if the newsroom is quick.
+  // The list waits for what was done last, be it the read that led here or the wish to be forgotten.
   const { value, trouble, waiting, again } = useAnswer(
-    () => afterFor(reader.userId).then(() => readerPage(reader.userId)),
+    () => afterFor(reader.userId).then((after) => readerPage(reader.userId, after)),
     [reader.userId],
   );
   const history = value?.history ?? [];

@@ -1,5 +1,3 @@
-import { useEffect, useState } from 'preact/hooks';
-import { article } from '../api/client';
 import type { Recommendation, Slate } from '../api/types';
 import { Story } from '../components/Story';
 import type { Rank } from '../components/Story';
@@ -16,7 +14,6 @@ interface Props {
 /** The stories of a slate, best first, set as a front page. */
 export function FrontGrid({ slate, previous, waiting }: Props) {
   const plan = planFront(slate.recommendations);
-  const teasers = useTeasers([plan.lead, ...plan.second]);
   const arrivals = newcomers(slate, previous);
   // Keyed by place, not by article: a page that is set anew changes what stands in its places, and nothing moves.
   const story = (card: Recommendation, rank: Rank, place = 0) => (
@@ -26,7 +23,6 @@ export function FrontGrid({ slate, previous, waiting }: Props) {
       rank={rank}
       servedBy={slate.served_by}
       isNew={arrivals.has(card.article_id)}
-      teaser={teasers.get(card.article_id)}
     />
   );
 
@@ -74,23 +70,4 @@ function newcomers(slate: Slate, previous: Slate | undefined): ReadonlySet<numbe
   const before = new Set(previous.recommendations.map((card) => card.article_id));
   const ids = slate.recommendations.map((card) => card.article_id).filter((id) => !before.has(id));
   return new Set(ids.length > slate.recommendations.length / 2 ? [] : ids);
-}
-
-/** The slate has headlines only; the first stories' subtitles come with their articles. */
-function useTeasers(cards: Recommendation[]): Map<number, string> {
-  const [teasers, setTeasers] = useState<Map<number, string>>(new Map());
-  const wanted = cards.filter((card) => card.subtitle === undefined).map((card) => card.article_id);
-  useEffect(() => {
-    let open = true;
-    for (const id of wanted) {
-      article(id).then(
-        ({ subtitle }) => open && subtitle && setTeasers((known) => new Map(known).set(id, subtitle)),
-        () => undefined,
-      );
-    }
-    return () => {
-      open = false;
-    };
-  }, [wanted.join()]);
-  return teasers;
 }

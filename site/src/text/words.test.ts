@@ -48,7 +48,14 @@ describe('a path', () => {
 });
 
 describe('the front page', () => {
-  const cards = Array.from({ length: 12 }, (_, at) => ({ article_id: at, title: `${at}`, category: at % 2 === 0 ? 'A' : 'B' }));
+  const cards = Array.from({ length: 12 }, (_, at) => ({
+    article_id: at,
+    title: `${at}`,
+    subtitle: '',
+    category: at % 2 === 0 ? 'A' : 'B',
+    published_time: '2026-11-01T12:00:00Z',
+    score: 1 - at / 20,
+  }));
 
   it('gives every story of the slate one place, best first', () => {
     const plan = planFront(cards);

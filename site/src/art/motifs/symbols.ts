@@ -177,13 +177,14 @@ export function umbrella(plate: Plate): void {
   plate.stroke('M300 348q0 26 -20 26t-18 -20');
   const rib = (t: number): Point[] => Array.from({ length: 13 }, (_, at) => [300 + t * 178 * Math.sin((Math.PI / 2) * (at / 12)), 226 - 142 * Math.cos((Math.PI / 2) * (at / 12)) + (1 - Math.abs(t)) * 14 * (at / 12)]);
   const ribs = [-1, -0.62, -0.2, 0.2, 0.62, 1];
+  const tinted = rng.int(0, 1);
   for (let gore = 0; gore < 5; gore++) {
     const [a, b] = [ribs[gore] as number, ribs[gore + 1] as number];
     const [from, to] = [rib(a), rib(b)];
     const [ax, ay] = from[12] as Point;
     const [bx, by] = to[12] as Point;
     const scallop: Point[] = Array.from({ length: 9 }, (_, at) => [bx + ((ax - bx) * at) / 8, by + ((ay - by) * at) / 8 - 17 * Math.sin((Math.PI * at) / 8)]).map(([x, y]): Point => [x as number, y as number]).reverse();
-    plate.add(polygon([...from, ...scallop, ...to.reverse()]), { fill: gore % 2 === 0 ? 'tint' : 'paper', tone: 0.12 + gore * 0.15, angle: 70 - gore * 35, spacing: 5 });
+    plate.add(polygon([...from, ...scallop, ...to.reverse()]), { fill: gore % 2 === tinted ? 'tint' : 'paper', tone: 0.12 + gore * 0.15, angle: 70 - gore * 35, spacing: 5 });
   }
   plate.add(rect(297, 66, 6, 22), { fill: 'ink' });
 }

@@ -199,8 +199,9 @@ export function mast(plate: Plate): void {
 /** A leaf, every vein cut. */
 export function leaf(plate: Plate): void {
   const { rng } = plate;
-  raySky(plate, 300, 200, 30);
-  const lean = rng.range(-0.5, 0.5);
+  if (rng.chance(0.5)) raySky(plate, 300, 200, 30);
+  else glowSky(plate, 300, 200, 330, 0.75);
+  const lean = rng.range(-0.9, 0.9);
   const turned = (x: number, y: number): Point => [300 + x * Math.cos(lean) - y * Math.sin(lean), 205 + x * Math.sin(lean) + y * Math.cos(lean)];
   const half = (t: number): number => 92 * Math.sin(Math.PI * t ** 0.82) ** 1.25 * (1 - 0.1 * t);
   const side = (sign: number): Point[] => Array.from({ length: 25 }, (_, at) => turned(sign * half(at / 24) * (1 + 0.035 * (at % 2)), -165 + (300 * at) / 24));

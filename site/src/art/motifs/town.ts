@@ -1,7 +1,7 @@
 import type { Plate } from '../plate';
 import { around, below, circle, ellipse, everything, n, polygon, rect } from '../shapes';
 import type { Point } from '../shapes';
-import { cloud, glowSky, nightSky, raySky, sun } from './scenery';
+import { cloud, glowSky, hill, nightSky, raySky, rolling, sea, sun, tree } from './scenery';
 
 /** Roofs and towers of a city. */
 export function skyline(plate: Plate): void {
@@ -102,7 +102,7 @@ export function works(plate: Plate): void {
 export function lamp(plate: Plate): void {
   const { rng } = plate;
   const left = rng.chance(0.5);
-  const x = left ? rng.range(150, 190) : rng.range(410, 450);
+  const x = left ? rng.range(110, 210) : rng.range(390, 490);
   const side = left ? 1 : -1;
   plate.add(everything(), { tone: (px, y) => Math.min(0.94, 0.12 + Math.hypot(px - x, (y - 110) * 0.85) / 330), outline: false });
   const wall = 262;
@@ -114,7 +114,13 @@ export function lamp(plate: Plate): void {
     for (let cx = (row % 2) * wide * 0.5 - 20; cx < 620; cx += wide) cobbles += `M${n(cx)} ${n(y)}q${n(wide * 0.5)} ${n(-6 - row)} ${n(wide * 0.92)} 0`;
   }
   plate.stroke(cobbles);
-  const foot = x + side * 210;
+  if (rng.chance(0.5)) {
+    // Somebody is still up.
+    const window = x + side * rng.range(270, 330);
+    plate.add(rect(window - 26, 60, 52, 74), { fill: 'tint' });
+    plate.stroke(`M${n(window)} 60v74M${n(window - 26)} 97h52`);
+  }
+  const foot = x + side * rng.range(100, 240);
   plate.add(polygon([[foot - 12, 300], [foot + 14, 300], [foot + side * 150 + 10, 420], [foot + side * 90 - 30, 420]]), { fill: 'ink', outline: false });
   // A figure in hat and long coat.
   const coat: Point[] = [[foot - 17, 304], [foot - 20, 214], [foot - 14, 186], [foot + 14, 186], [foot + 20, 214], [foot + 19, 304]];
@@ -129,28 +135,58 @@ export function lamp(plate: Plate): void {
   plate.stroke(`M${n(x)} 87v44`);
 }
 
-/** Weather over roofs. */
+/** Weather over roofs, hills or the sea. */
 export function rain(plate: Plate): void {
   const { rng } = plate;
-  nightSky(plate, 0, 0.6);
-  cloud(plate, rng.range(120, 200), 130, 270, 0.95);
-  cloud(plate, rng.range(400, 480), 150, 300, 0.95);
-  cloud(plate, rng.range(260, 340), 110, 250, 0.8);
+  nightSky(plate, 0, rng.range(0.45, 0.7));
+  cloud(plate, rng.range(60, 220), rng.range(110, 150), rng.range(210, 310), 0.95);
+  cloud(plate, rng.range(380, 540), rng.range(120, 165), rng.range(220, 320), 0.95);
+  if (rng.chance(0.7)) cloud(plate, rng.range(230, 370), rng.range(85, 125), rng.range(180, 270), 0.8);
+  const slant = rng.range(0.1, 0.75);
   let drops = '';
-  for (let drop = 0; drop < 110; drop++) {
-    const [x, y, long] = [rng.range(0, 620), rng.range(165, 330), rng.range(14, 38)];
-    drops += `M${n(x)} ${n(y)}l${n(-long * 0.4)} ${n(long)}`;
+  for (let drop = rng.int(70, 140); drop > 0; drop--) {
+    const [x, y, long] = [rng.range(0, 640), rng.range(165, 330), rng.range(14, 38)];
+    drops += `M${n(x)} ${n(y)}l${n(-long * slant)} ${n(long)}`;
   }
   plate.stroke(drops, 'white-line');
-  if (rng.chance(0.6)) plate.add(polygon([[330, 140], [286, 236], [318, 232], [276, 330], [362, 208], [326, 214], [372, 140]]), { fill: 'tint' });
+  if (rng.chance(0.4)) {
+    const at = rng.range(-190, 150);
+    const bolt: Point[] = [[330, 140], [286, 236], [318, 232], [276, 330], [362, 208], [326, 214], [372, 140]];
+    plate.add(polygon(bolt.map(([x, y]): Point => [x + at, y])), { fill: 'tint' });
+  }
+  rng.pick([roofs, wetHills, highSea])(plate);
+}
+
+function roofs(plate: Plate): void {
+  const { rng } = plate;
+  const usual = rng.range(56, 110);
   let x = -20;
   while (x < 620) {
-    const width = rng.range(60, 100);
-    const top = rng.range(320, 350);
-    plate.add(polygon([[x, 410], [x, top], [x + width / 2, top - 34], [x + width, top], [x + width, 410]]), { fill: 'ink' });
+    const width = usual * rng.range(0.8, 1.25);
+    const top = rng.range(310, 350);
+    plate.add(polygon([[x, 410], [x, top], [x + width / 2, top - width * 0.42], [x + width, top], [x + width, 410]]), { fill: 'ink' });
     plate.add(rect(x + width * 0.4, top + 14, 9, 13), { fill: rng.chance(0.5) ? 'tint' : 'paper', outline: false });
     x += width;
   }
+}
+
+function wetHills(plate: Plate): void {
+  const { rng } = plate;
+  hill(plate, rolling(plate, 290, 30), 18, 0.8, 'pale');
+  const front = rolling(plate, 345, 22);
+  for (let left = rng.int(2, 4); left > 0; left--) {
+    const x = rng.range(60, 540);
+    tree(plate, x, front(x) + 6, rng.range(70, 110));
+  }
+  hill(plate, front, -16, 1, 'tint');
+}
+
+function highSea(plate: Plate): void {
+  const x = plate.rng.range(140, 460);
+  sea(plate, 296);
+  plate.add(polygon([[x, 190], [x, 300], [x - 66, 296]]), { tone: 0.15, angle: 60 });
+  plate.add(polygon([[x + 7, 206], [x + 7, 300], [x + 52, 297]]), { fill: 'tint', tone: 0.3, angle: -60 });
+  plate.add(polygon([[x - 74, 306], [x + 72, 306], [x + 46, 334], [x - 50, 334]]), { fill: 'ink' });
 }
 
 /** Fair weather: clouds sailing over a plain. */
