@@ -126,14 +126,14 @@ async fn fold(records: &[Record]) -> Result<()> {
     }));
     let mut flow = Dataflow::new("bench", runtime.clone());
     let table = ArticleTable::new(Arc::new(NoLog), "articles", Vec::new());
-    let window = WindowSettings { max_records: 1_024, ..WindowSettings::default() };
+    let window = WindowSettings { max_records: EPOCH, ..WindowSettings::default() };
     let fold = Fold::new(
         "bench",
         store.clone(),
         None,
         table,
         feedback.clone(),
-        FoldSettings::default(),
+        FoldSettings { cached_readers: 2 * READERS, ..FoldSettings::default() },
         runtime.clone(),
     );
     let source: Stage<_> = flow.source("records", stream::iter(feed));
