@@ -40,7 +40,7 @@ const SECTIONS: readonly (readonly [RegExp, Section])[] = [
   [/cultur|kultur|\bent\b|entertain|underholdning|music|musik|film|arts?\b|theat|celeb|tv/i, { motifs: [stage, record, book, quill], hue: PLUM }],
   [/politi|government|election|\bpol\b/i, { motifs: [parliament, ballot, quill, scales, bridge], hue: BRICK }],
   [/world|foreign|udland|international/i, { motifs: [globe, steamer, bridge, mountains, train], hue: OCHRE }],
-  [/health|sundhed|medic/i, { motifs: [leaf, flask, hills, mountains, track], hue: SAGE }],
+  [/health|sundhed|medic/i, { motifs: [leaf, flask, hills, mountains], hue: SAGE }],
   [/travel|rejse|ferie|leisure|forbrug|biler|motor/i, { motifs: [balloon, mountains, train], hue: TEAL }],
   [/nature|environment|garden|klima|food|mad/i, { motifs: [leaf, mountains, hills], hue: SAGE }],
   [/opinion|debat|letters|editorial/i, { motifs: [quill], hue: PLUM }],

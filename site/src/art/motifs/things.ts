@@ -1,16 +1,21 @@
 import type { Plate } from '../plate';
-import { around, below, circle, ellipse, everything, n, polygon, rect, within } from '../shapes';
+import { WIDTH, around, below, circle, ellipse, everything, n, polygon, rect, within } from '../shapes';
 import type { Point } from '../shapes';
 import { ballTone, cloud, glowSky, raySky } from './scenery';
 
 /** A football in flight over a field. */
 export function football(plate: Plate): void {
   const { rng } = plate;
-  const [cx, cy, r] = [rng.range(240, 360), rng.range(165, 190), rng.range(104, 122)];
-  raySky(plate, cx, cy, r * 0.94);
+  const near = rng.chance(0.5);
+  const [cx, cy, r] = near ? [rng.range(240, 360), rng.range(165, 190), rng.range(104, 122)] : [rng.range(160, 440), rng.range(130, 200), rng.range(58, 80)];
+  if (near) raySky(plate, cx, cy, r * 0.94);
+  else {
+    glowSky(plate, cx, cy, 320, 0.75);
+    cloud(plate, (cx + rng.range(240, 360)) % WIDTH, rng.range(110, 190), rng.range(150, 230));
+  }
   const field = (x: number): number => 318 + 6 * Math.sin(x * 0.008 + cx);
   plate.add(below(field), { fill: 'tint', tone: (x, y) => 0.2 + (y - 318) / 140 + 0.25 * (Math.sin((x - 300) / (0.3 * (y - 210))) > 0 ? 1 : 0), sway: 2 });
-  plate.add(ellipse(cx + 20, 352, 110, 13), { fill: 'ink', outline: false });
+  plate.add(ellipse(cx + 20, 352, r * 0.95, r * 0.11), { fill: 'ink', outline: false });
   const ball = circle(cx, cy, r);
   plate.add(ball, { tone: ballTone(cx, cy, r, 0.8), angle: -30 });
   const turn = rng.range(0, 2);
@@ -50,6 +55,7 @@ export function track(plate: Plate): void {
     plate.add(rect(x - 34, 38, 68, 38), { fill: 'paper' });
     for (let lampAt = 0; lampAt < 8; lampAt++) plate.add(circle(x - 24 + (lampAt % 4) * 16, 48 + Math.floor(lampAt / 4) * 18, 6), { fill: 'tint' });
   }
+  if (rng.chance(0.4)) return;
   const x = vanish + rng.range(-40, 40);
   // A hurdle in the nearest lane.
   plate.add(rect(x - 90, 268, 180, 20), { fill: 'paper' });
