@@ -29,8 +29,8 @@ pub struct Common {
     /// file:DIR, redis://host:port/db or redis+cluster://host:port,...
     #[arg(long, global = true, value_name = "URL")]
     pub state: Option<String>,
-    /// file:DIR or http://host:port/index
-    #[arg(long, global = true, value_name = "URL")]
+    /// `file:DIR` or `http://host:port/index`; of `generate`: how many articles [default: 2000]
+    #[arg(long, global = true, value_name = "URL or N")]
     pub articles: Option<String>,
     /// The model's folder
     #[arg(long, global = true, value_name = "DIR")]
@@ -47,6 +47,17 @@ pub struct Common {
 }
 
 impl Common {
+    /// How many articles `generate` is to make. It shares its flag with the URL of the article edge, which it has no use for.
+    ///
+    /// # Errors
+    /// When the flag holds no number.
+    pub fn articles_to_generate(&self) -> anyhow::Result<usize> {
+        match &self.articles {
+            None => Ok(2_000),
+            Some(text) => text.parse().map_err(|_| anyhow::anyhow!("generate {text:?} articles: give a number")),
+        }
+    }
+
     /// The flags that were given, as keys of the configuration.
     pub fn overrides(&self) -> Vec<(&'static str, String)> {
         [
@@ -88,14 +99,12 @@ pub enum Command {
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
-    /// A newspaper and its readers, as a data folder
+    /// A newspaper and its readers, as a data folder; `--articles N` says how many articles
     Generate {
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
         #[arg(long, default_value_t = 2_000)]
         readers: usize,
-        #[arg(long, default_value_t = 2_000)]
-        articles: usize,
         #[arg(long, default_value_t = 14)]
         days: usize,
         #[arg(long, default_value_t = 1)]
@@ -301,4 +310,24 @@ pub enum Inspect {
         #[arg(long)]
         json: bool,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn generate_takes_a_number_of_articles() {
+        let cli = Cli::try_parse_from(["abovefold", "generate", "--out", "x", "--articles", "50"]).unwrap();
+        assert_eq!(cli.common.articles_to_generate().unwrap(), 50);
+        let cli = Cli::try_parse_from(["abovefold", "generate", "--out", "x", "--articles", "file:y"]).unwrap();
+        assert!(cli.common.articles_to_generate().is_err());
+    }
 }

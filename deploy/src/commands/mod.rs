@@ -40,8 +40,9 @@ pub async fn run(cli: Cli, output: Output) -> anyhow::Result<()> {
     let config = load_config(&cli)?;
     telemetry::start_logging(&config.logging)?;
     match &cli.command {
-        Command::Generate { out, readers, articles, days, seed } => {
-            return generate::run(out, *readers, *articles, *days, *seed, &output).await;
+        Command::Generate { out, readers, days, seed } => {
+            let articles = cli.common.articles_to_generate()?;
+            return generate::run(out, *readers, articles, *days, *seed, &output).await;
         }
         Command::Train { data, out, until, warm_start, max_time, seed } => {
             let options = train::Options {
