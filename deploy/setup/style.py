@@ -8,6 +8,8 @@ import sys
 # A file tells one story: most stay under 300 lines, none goes over this.
 MOST_LINES = 600
 SOURCES = {".rs", ".ts", ".tsx", ".css", ".py", ".sh", ".lua", ".proto", ".toml", ".yaml", ".yml", ".md", ".html", ".js", ".mjs"}
+# Written by a tool (`npm run types`), read by nobody.
+GENERATED = {"site/src/api/schema.ts"}
 COUNTED = {".rs", ".ts", ".tsx", ".py", ".sh"}
 
 
@@ -22,7 +24,7 @@ def main() -> int:
             continue
         text = path.read_text(encoding="utf-8")
         lines = text.split("\n")
-        if path.suffix in COUNTED and len(lines) > MOST_LINES:
+        if path.suffix in COUNTED and name not in GENERATED and len(lines) > MOST_LINES:
             complaints.append(f"{name}: {len(lines)} lines, {MOST_LINES} at most")
         if text and not text.endswith("\n"):
             complaints.append(f"{name}: no newline at the end")

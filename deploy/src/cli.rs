@@ -54,7 +54,9 @@ impl Common {
     pub fn articles_to_generate(&self) -> anyhow::Result<usize> {
         match &self.articles {
             None => Ok(2_000),
-            Some(text) => text.parse().map_err(|_| anyhow::anyhow!("generate {text:?} articles: give a number")),
+            Some(text) => {
+                text.parse().map_err(|_| anyhow::anyhow!("generate {text:?} articles: give a number"))
+            }
         }
     }
 
@@ -327,7 +329,8 @@ mod tests {
     fn generate_takes_a_number_of_articles() {
         let cli = Cli::try_parse_from(["abovefold", "generate", "--out", "x", "--articles", "50"]).unwrap();
         assert_eq!(cli.common.articles_to_generate().unwrap(), 50);
-        let cli = Cli::try_parse_from(["abovefold", "generate", "--out", "x", "--articles", "file:y"]).unwrap();
+        let cli =
+            Cli::try_parse_from(["abovefold", "generate", "--out", "x", "--articles", "file:y"]).unwrap();
         assert!(cli.common.articles_to_generate().is_err());
     }
 }

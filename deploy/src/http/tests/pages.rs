@@ -104,3 +104,13 @@ async fn the_site_is_one_page_for_its_own_paths_and_is_not_cached_blindly() {
         served.client.get(format!("{}/openapi.json", served.address)).header("accept-encoding", "gzip");
     assert_eq!(plain.send().await.unwrap().headers()["content-encoding"], "gzip");
 }
+
+#[test]
+fn the_sites_types_are_made_from_this_interface() {
+    let known = include_str!("../../../../site/openapi.json");
+    assert_eq!(
+        openapi_json().trim_end(),
+        known.trim_end(),
+        "write it anew: `abovefold openapi > site/openapi.json`, then `npm run types` in site/"
+    );
+}
