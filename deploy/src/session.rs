@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use abovefold_engine::Runtime;
+use abovefold_engine::{Runtime, state::Tag};
 use abovefold_models::{Inference, ModelFolder};
-use abovefold_schemas::records::NamespaceRecord;
+use abovefold_schemas::{Offset, records::NamespaceRecord};
 use anyhow::Context;
 use tokio::sync::watch;
 
@@ -35,6 +35,19 @@ impl Session {
     /// When there is none.
     pub async fn namespace(&self) -> anyhow::Result<NamespaceRecord> {
         Ok(namespaces::Namespaces::read(&self.edges).await?.get(&self.config.namespace)?.clone())
+    }
+
+    /// The marker of each partition of a namespace, by its number; `None` where nothing was ever written.
+    ///
+    /// # Errors
+    /// When the state store does not answer.
+    pub async fn markers(&self, namespace: &str) -> anyhow::Result<Vec<Option<Offset>>> {
+        let mut markers = Vec::new();
+        for partition in 0..self.edges.partitions {
+            let tag = Tag { namespace: namespace.into(), partition };
+            markers.push(self.edges.store.read(&tag, &[], &[]).await?.marker.map(|marker| marker.next));
+        }
+        Ok(markers)
     }
 
     /// The model in force, started; `None` where there is none.

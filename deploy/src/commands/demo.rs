@@ -115,11 +115,8 @@ async fn folded(session: &Session) -> anyhow::Result<()> {
     let mut stop = session.stop.clone();
     loop {
         let mut done = 0;
-        for (partition, bounds) in (0..).zip(&ends) {
-            let tag = abovefold_engine::state::Tag { namespace: namespace.name.clone(), partition };
-            let next =
-                session.edges.store.read(&tag, &[], &[]).await?.marker.map_or(0, |marker| marker.next.0);
-            done += next.min(bounds.end.0);
+        for (marker, bounds) in session.markers(&namespace.name).await?.into_iter().zip(&ends) {
+            done += marker.unwrap_or_default().min(bounds.end).0;
         }
         if done >= total {
             session.output.line(format!("{total} events folded into namespace {}", namespace.name));

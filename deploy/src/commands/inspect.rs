@@ -165,9 +165,9 @@ const DIGEST_TRIES: usize = 20;
 async fn digest(session: &Session, json: bool) -> anyhow::Result<()> {
     let namespace = session.namespace().await?.name;
     for _ in 0..DIGEST_TRIES {
-        let before = markers(session, &namespace).await?;
+        let before = session.markers(&namespace).await?;
         let hash = hash_namespace(session, &namespace).await?;
-        if before != markers(session, &namespace).await? {
+        if before != session.markers(&namespace).await? {
             session.runtime.sleep(std::time::Duration::from_millis(250)).await;
             continue;
         }
@@ -186,15 +186,6 @@ async fn digest(session: &Session, json: bool) -> anyhow::Result<()> {
     bail!(
         "digest of namespace {namespace}: its markers keep moving; stop what writes, or ask again when it is idle"
     )
-}
-
-async fn markers(session: &Session, namespace: &str) -> anyhow::Result<Vec<Option<Offset>>> {
-    let mut markers = Vec::new();
-    for partition in 0..session.edges.partitions {
-        let tag = Tag { namespace: namespace.into(), partition };
-        markers.push(session.edges.store.read(&tag, &[], &[]).await?.marker.map(|marker| marker.next));
-    }
-    Ok(markers)
 }
 
 /// SHA-256 over the partitions, in each over the keys in their order, with version and bytes.

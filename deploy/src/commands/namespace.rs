@@ -1,7 +1,6 @@
 //! `namespace list`, `promote`, `drop`.
 
-use abovefold_engine::state::Tag;
-use abovefold_schemas::{Offset, Timestamp, records::NamespaceChange};
+use abovefold_schemas::{Timestamp, records::NamespaceChange};
 use anyhow::bail;
 use serde_json::json;
 
@@ -37,8 +36,8 @@ pub async fn run(session: &Session, action: &NamespaceAction) -> anyhow::Result<
 async fn list(session: &Session, namespaces: &Namespaces, json: bool) -> anyhow::Result<()> {
     for record in namespaces.records.values() {
         let live = namespaces.live.as_ref() == Some(&record.name);
-        let markers = markers(session, &record.name).await?;
-        let offsets: Vec<u64> = markers.iter().map(|next| next.0).collect();
+        let markers = session.markers(&record.name).await?;
+        let offsets: Vec<u64> = markers.iter().map(|next| next.map_or(0, |next| next.0)).collect();
         session.output.line(if json {
             json!({
                 "name": record.name, "live": live, "fold_version": record.fold_version, "session_model": record.session_model,
@@ -53,16 +52,6 @@ async fn list(session: &Session, namespaces: &Namespaces, json: bool) -> anyhow:
         });
     }
     Ok(())
-}
-
-async fn markers(session: &Session, namespace: &str) -> anyhow::Result<Vec<Offset>> {
-    let mut markers = Vec::new();
-    for partition in 0..session.edges.partitions {
-        let tag = Tag { namespace: namespace.into(), partition };
-        let marker = session.edges.store.read(&tag, &[], &[]).await?.marker;
-        markers.push(marker.map_or(Offset(0), |marker| marker.next));
-    }
-    Ok(markers)
 }
 
 /// Waits until the namespace has come as far as the live one, then moves the pointer.
@@ -80,8 +69,12 @@ async fn promote(session: &Session, namespaces: &Namespaces, name: &str, wait_ms
     }
     let started = session.runtime.now();
     loop {
-        let (ahead, behind) = (markers(session, &live).await?, markers(session, &name).await?);
-        let missing: u64 = ahead.iter().zip(&behind).map(|(live, new)| live.0.saturating_sub(new.0)).sum();
+        let (ahead, behind) = (session.markers(&live).await?, session.markers(&name).await?);
+        let missing: u64 = ahead
+            .iter()
+            .zip(&behind)
+            .map(|(live, new)| live.unwrap_or_default().0.saturating_sub(new.unwrap_or_default().0))
+            .sum();
         if missing == 0 {
             break;
         }

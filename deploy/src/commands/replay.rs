@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use abovefold_engine::{log::Bounds, state::Tag};
+use abovefold_engine::log::Bounds;
 use abovefold_models::Inference;
 use abovefold_schemas::{
     Offset, Timestamp,
@@ -68,10 +68,9 @@ async fn watch(session: &Session, namespace: &NamespaceRecord, ends: &[Offset]) 
     let mut stop = session.stop.clone();
     loop {
         let mut done = 0;
-        for ((partition, end), first) in (0..).zip(ends).zip(&first) {
-            let tag = Tag { namespace: namespace.name.clone(), partition };
-            let next =
-                session.edges.store.read(&tag, &[], &[]).await?.marker.map_or(*first, |marker| marker.next.0);
+        let markers = session.markers(&namespace.name).await?;
+        for ((marker, end), first) in markers.into_iter().zip(ends).zip(&first) {
+            let next = marker.map_or(*first, |next| next.0);
             done += next.min(end.0).saturating_sub(*first);
         }
         session.output.progress("replaying", done, total);
