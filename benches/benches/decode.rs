@@ -14,7 +14,7 @@ fn decode(criterion: &mut Criterion) {
     group.bench_function("JSON to Arrow, a run of 1,000", |bencher| {
         let mut decode = Decode::default();
         bencher.iter_batched(
-            || RecordRun { partition: 0, records: records.clone() },
+            || RecordRun::new(0, records.clone()),
             |run| black_box(decode.run(run)),
             BatchSize::SmallInput,
         );

@@ -107,7 +107,7 @@ pub fn events(count: usize) -> Vec<Record> {
 }
 
 fn runs(records: &[Record]) -> impl Iterator<Item = RecordRun> + '_ {
-    records.chunks(RUN).map(|records| RecordRun { partition: 0, records: records.to_vec() })
+    records.chunks(RUN).map(|records| RecordRun::new(0, records.to_vec()))
 }
 
 async fn fold(records: &[Record]) -> Result<()> {

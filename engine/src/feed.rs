@@ -3,7 +3,7 @@
 use abovefold_schemas::{LastRecord, Marker, Offset};
 use tokio::sync::mpsc;
 
-use crate::log::RecordRun;
+use crate::log::{Record, RecordRun};
 
 /// One stretch of work on one partition, from its marker on. A partition that is started again gets a new generation, so that what is
 /// still under way from before is told apart and dropped.
@@ -86,8 +86,10 @@ pub trait Run: Send + Sized + 'static {
     fn records(&self) -> usize;
     /// Takes the first `count` records off; `count` is at least 1 and less than [`Run::records`].
     fn take_front(&mut self, count: usize) -> Self;
-    /// The last record covered. The hash is computed here, once an epoch.
-    fn last(&self) -> LastRecord;
+    /// The last record covered, if there is one. The hash is computed here, once an epoch.
+    fn last(&self) -> Option<LastRecord>;
+    /// The offset after all that is covered.
+    fn next(&self) -> Offset;
 }
 
 impl Run for RecordRun {
@@ -97,12 +99,15 @@ impl Run for RecordRun {
 
     fn take_front(&mut self, count: usize) -> Self {
         let rest = self.records.split_off(count);
-        Self { partition: self.partition, records: std::mem::replace(&mut self.records, rest) }
+        Self::new(self.partition, std::mem::replace(&mut self.records, rest))
     }
 
-    fn last(&self) -> LastRecord {
-        let record = self.records.last().expect("a run is never empty");
-        LastRecord { offset: record.offset, hash: record.hash() }
+    fn last(&self) -> Option<LastRecord> {
+        self.records.last().map(Record::as_last)
+    }
+
+    fn next(&self) -> Offset {
+        self.next
     }
 }
 

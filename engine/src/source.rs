@@ -1,6 +1,10 @@
 //! The source of a partitioned dataflow: one member of a consumer group, which begins each partition at its stored marker.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use abovefold_schemas::{Marker, Offset};
 use futures::{Stream, StreamExt};
@@ -226,17 +230,18 @@ impl PartitionedSource {
         out: &mut Emitter<Feed<RecordRun>>,
     ) -> Result<()> {
         debug_assert!(
-            run.records.first().is_some_and(|record| record.offset >= lane.delivered),
+            run.records.first().is_none_or(|record| record.offset >= lane.delivered),
             "records come in order"
         );
         if let Some(until) = self.until(run.partition) {
             run.records.retain(|record| record.offset < until);
+            run.next = run.next.min(until);
         }
-        if run.records.is_empty() {
+        if run.next <= lane.delivered {
             lane.paused = true;
             return member.pause(run.partition).await;
         }
-        lane.delivered = run.next();
+        lane.delivered = run.next;
         metrics::counter!(RECORDS_READ, "dataflow" => self.settings.dataflow)
             .increment(run.records.len() as u64);
         let partition = run.partition;
@@ -351,22 +356,22 @@ pub async fn read_to_end(
         .filter(|((_, bounds), from)| **from < bounds.end)
         .map(|((partition, _), from)| Position { partition, offset: *from })
         .collect();
-    let open = positions.len();
-    let reader = if open == 0 { None } else { Some(log.read(topic, positions).await?) };
+    let open: BTreeSet<u32> = positions.iter().map(|position| position.partition).collect();
+    let reader = if open.is_empty() { None } else { Some(log.read(topic, positions).await?) };
     let ends: Vec<Offset> = bounds.iter().map(|bounds| bounds.end).collect();
     Ok(futures::stream::try_unfold((reader, open, ends), |(reader, mut open, ends)| async move {
         let Some(mut reader) = reader else { return Ok(None) };
-        while open > 0 {
+        while !open.is_empty() {
             let mut run = reader.next().await?;
-            let end = ends[run.partition as usize];
-            if run.records.first().is_some_and(|record| record.offset >= end) {
+            if !open.contains(&run.partition) {
                 continue;
             }
-            let next = run.next();
-            if next >= end {
-                open -= 1;
+            let end = ends[run.partition as usize];
+            if run.next >= end {
+                open.remove(&run.partition);
             }
             run.records.retain(|record| record.offset < end);
+            run.next = run.next.min(end);
             return Ok(Some((run, (Some(reader), open, ends))));
         }
         Ok(None)

@@ -65,7 +65,7 @@ impl<T: Run> TumblingWindow<T> {
 
     fn is_due(&self, lane: &Lane<T>, now: Timestamp) -> bool {
         lane.under_way.is_none()
-            && lane.pending_records > 0
+            && !lane.pending.is_empty()
             && (lane.pending_records >= self.settings.max_records
                 || lane.wanted.is_some()
                 || self.closes_at(lane).is_some_and(|moment| moment <= now))
@@ -90,9 +90,11 @@ impl<T: Run> Lane<T> {
     fn cut(&mut self, max_records: usize, now: Timestamp) -> Epoch<T> {
         let mut runs = Vec::new();
         let mut room = max_records;
-        while room > 0
-            && let Some(mut run) = self.pending.pop_front()
-        {
+        while let Some(mut run) = self.pending.pop_front() {
+            if room == 0 && run.records() > 0 {
+                self.pending.push_front(run);
+                break;
+            }
             if run.records() > room {
                 let front = run.take_front(room);
                 self.pending.push_front(run);
@@ -104,13 +106,15 @@ impl<T: Run> Lane<T> {
         let taken = max_records - room;
         self.pending_records -= taken;
         metrics::histogram!(EPOCH_RECORDS).record(taken as f64);
-        let last = runs.last().expect("a window is cut only when it holds records").last();
-        let target = Marker { next: last.offset.next(), last: Some(last) };
+        let next = runs.last().expect("a window is cut only when it holds a run").next();
+        // Where only offsets were passed, the last record stays what it was.
+        let last = runs.iter().rev().find_map(Run::last).or(self.marker.last);
+        let target = Marker { next, last };
         let epoch = Epoch { expected: self.marker, target, runs };
         self.marker = target;
         self.wanted = self.wanted.filter(|wanted| *wanted > target.next);
         // What is left has waited since some moment within the window that was cut; it joins the next one.
-        self.opened = (self.pending_records > 0).then_some(now);
+        self.opened = (!self.pending.is_empty()).then_some(now);
         epoch
     }
 }
@@ -183,7 +187,7 @@ impl<T: Run> Operator for TumblingWindow<T> {
         let now = self.runtime.now();
         let max_records = self.settings.max_records;
         for lane in self.lanes.values_mut() {
-            while lane.pending_records > 0 {
+            while !lane.pending.is_empty() {
                 let epoch = lane.cut(max_records, now);
                 out.emit(Feed::Data { lease: lane.lease, data: epoch }).await?;
             }

@@ -66,7 +66,7 @@ fn run(partition: u32, offsets: std::ops::Range<u64>) -> RecordRun {
         value: offset.to_string().into(),
         headers: Vec::new(),
     };
-    RecordRun { partition, records: offsets.map(record).collect() }
+    RecordRun::new(partition, offsets.map(record).collect())
 }
 
 fn lease(partition: u32, generation: u64) -> Lease {

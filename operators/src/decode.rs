@@ -5,7 +5,7 @@ use abovefold_engine::{
     log::{Record, RecordRun, partition_of},
 };
 use abovefold_schemas::{
-    Event, LastRecord,
+    Event, LastRecord, Offset,
     batch::{EventBatchBuilder, EventColumns, RowPlace},
     records::{ORIGIN_HEADER, PUT_BACK_HEADER},
     state::Origin,
@@ -37,6 +37,8 @@ pub struct DecodedRun {
     pub batch: RecordBatch,
     /// The records that are none.
     pub dead: Vec<Dead>,
+    /// The offset after all that the run covers.
+    pub next: Offset,
 }
 
 impl Run for DecodedRun {
@@ -54,12 +56,16 @@ impl Run for DecodedRun {
         let rows = count - dead.len();
         let batch = self.batch.slice(0, rows);
         self.batch = self.batch.slice(rows, self.batch.num_rows() - rows);
-        Self { partition: self.partition, records, batch, dead }
+        let next = records.last().map_or(self.next, |record| record.offset.next());
+        Self { partition: self.partition, records, batch, dead, next }
     }
 
-    fn last(&self) -> LastRecord {
-        let record = self.records.last().expect("a run is never empty");
-        LastRecord { offset: record.offset, hash: record.hash() }
+    fn last(&self) -> Option<LastRecord> {
+        self.records.last().map(Record::as_last)
+    }
+
+    fn next(&self) -> Offset {
+        self.next
     }
 }
 
@@ -82,7 +88,7 @@ impl Decode {
         let batch = self.builder.finish();
         metrics::counter!(EVENTS_DECODED).increment(batch.num_rows() as u64);
         metrics::counter!(EVENTS_DEAD).increment(dead.len() as u64);
-        DecodedRun { partition: run.partition, records: run.records, batch, dead }
+        DecodedRun { partition: run.partition, records: run.records, batch, dead, next: run.next }
     }
 }
 
@@ -148,7 +154,7 @@ pub fn columns(run: &DecodedRun) -> EventColumns<'_> {
 
 #[cfg(test)]
 mod tests {
-    use abovefold_schemas::{Offset, Timestamp};
+    use abovefold_schemas::Timestamp;
     use bytes::Bytes;
 
     use super::*;
@@ -168,13 +174,13 @@ mod tests {
         let good = r#"{"user_id":"a","article_id":1}"#;
         let records =
             vec![record(0, good), record(1, "poison"), record(2, good), record(3, "poison"), record(4, good)];
-        let mut rest = Decode::default().run(RecordRun { partition: 0, records });
+        let mut rest = Decode::default().run(RecordRun::new(0, records));
         assert_eq!((rest.batch.num_rows(), rest.dead.len()), (3, 2));
         let front = rest.take_front(2);
         assert_eq!((front.records.len(), front.batch.num_rows(), front.dead.len()), (2, 1, 1));
         assert_eq!((rest.records.len(), rest.batch.num_rows(), rest.dead[0].index), (3, 2, 1));
         assert_eq!(columns(&rest).row(0).offset, Offset(2));
-        assert_eq!(front.last().offset, Offset(1));
+        assert_eq!(front.last().map(|last| last.offset), Some(Offset(1)));
     }
 
     #[test]

@@ -72,7 +72,7 @@ impl Indexer {
             let run = run?;
             let versions = versions(&self.topic, &run)?;
             let count = versions.len() as u64;
-            marker[run.partition as usize] = run.next();
+            marker[run.partition as usize] = run.next;
             self.index.apply(versions, &marker).await?;
             metrics::counter!(ARTICLES_INDEXED).increment(count);
         }

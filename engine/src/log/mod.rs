@@ -9,7 +9,7 @@ mod open;
 
 use std::fmt::Debug;
 
-use abovefold_schemas::{Offset, Timestamp};
+use abovefold_schemas::{LastRecord, Offset, Timestamp};
 use async_trait::async_trait;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
@@ -44,6 +44,11 @@ impl Record {
         let mut first = [0; 8];
         first.copy_from_slice(&digest[..8]);
         u64::from_be_bytes(first)
+    }
+
+    /// What a marker keeps of it.
+    pub fn as_last(&self) -> LastRecord {
+        LastRecord { offset: self.offset, hash: self.hash() }
     }
 
     /// The value of the first header of this name.
@@ -103,14 +108,26 @@ pub struct Bounds {
 pub struct RecordRun {
     /// Their partition.
     pub partition: u32,
-    /// The records; never empty.
+    /// The records; none where only offsets were passed that hold nothing for a reader.
     pub records: Vec<Record>,
+    /// The offset to read from next: the one after the last record, or a later one where what follows is nothing that a reader is
+    /// given (control records of transactions, aborted records, gaps that compaction left).
+    pub next: Offset,
 }
 
 impl RecordRun {
-    /// The offset to read from next.
-    pub fn next(&self) -> Offset {
-        self.records.last().map_or(Offset(0), |record| record.offset.next())
+    /// A run that ends with its last record.
+    ///
+    /// # Panics
+    /// When there is no record.
+    pub fn new(partition: u32, records: Vec<Record>) -> Self {
+        let next = records.last().expect("a run that ends with its last record has one").offset.next();
+        Self { partition, records, next }
+    }
+
+    /// Offsets were passed up to `next`, and there was nothing to be given.
+    pub fn passed(partition: u32, next: Offset) -> Self {
+        Self { partition, records: Vec::new(), next }
     }
 }
 

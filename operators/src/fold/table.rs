@@ -71,7 +71,7 @@ impl ArticleTable {
             for record in &run.records {
                 self.take(run.partition, record)?;
             }
-            self.next[run.partition as usize] = run.next();
+            self.next[run.partition as usize] = run.next;
         }
         Ok(())
     }

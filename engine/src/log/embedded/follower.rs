@@ -101,7 +101,7 @@ impl Follower {
             |cursor: &&mut Cursor| cursor.partition == partition && cursor.next == from && !cursor.paused;
         let cursor = self.cursors.iter_mut().find(wanted)?;
         cursor.next = records.last()?.offset.next().0;
-        Some(RecordRun { partition, records })
+        Some(RecordRun::new(partition, records))
     }
 
     /// Begins to read the next partition that has something; returns whether there is one.

@@ -163,7 +163,7 @@ impl State {
             records.push(record);
         }
         place.bytes -= bytes;
-        Some(Ok(MemberEvent::Records(RecordRun { partition, records })))
+        Some(Ok(MemberEvent::Records(RecordRun::new(partition, records))))
     }
 }
 
