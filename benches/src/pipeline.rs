@@ -3,17 +3,16 @@
 use std::{hint::black_box, sync::Arc, time::Instant};
 
 use abovefold_engine::{
-    Dataflow, EngineError, EpochSink, Feed, Lease, Result, Runtime, Stage, TumblingWindow, WindowSettings,
-    log::{Bounds, Log, LogMember, LogReader, Membership, NewRecord, Position, Record, RecordRun},
+    Dataflow, EpochSink, Feed, Lease, Result, Runtime, Stage, TumblingWindow, WindowSettings,
+    log::{Log, MemoryLog, Record, RecordRun},
     state::{MemoryStore, StateStore, Tag},
 };
 use abovefold_operators::{
     decode::Decode,
-    fold::{ArticleTable, Fold, FoldSettings},
+    fold::{ArticleTable, Fold, FoldContext, FoldSettings},
     key::KeyByReader,
 };
 use abovefold_schemas::{ArticleId, Event, Marker, Offset, ReaderId, Timestamp};
-use async_trait::async_trait;
 use futures::stream;
 use serde::de::IgnoredAny;
 use tokio::sync::mpsc;
@@ -125,17 +124,19 @@ async fn fold(records: &[Record]) -> Result<()> {
         [Ok(Feed::Data { lease, data: run }), Ok(Feed::Acked { lease, marker: acked })]
     }));
     let mut flow = Dataflow::new("bench", runtime.clone());
-    let table = ArticleTable::new(Arc::new(NoLog), "articles", Vec::new());
+    let log = MemoryLog::new(Arc::new(|| Timestamp(0)));
+    log.create_topic("articles", 1).await?;
     let window = WindowSettings { max_records: EPOCH, ..WindowSettings::default() };
-    let fold = Fold::new(
-        "bench",
-        store.clone(),
-        None,
-        table,
-        feedback.clone(),
-        FoldSettings { cached_readers: 2 * READERS, ..FoldSettings::default() },
-        runtime.clone(),
-    );
+    let fold = Fold::new(FoldContext {
+        namespace: "bench".into(),
+        first_offsets: vec![Offset(0)],
+        store: store.clone(),
+        model: None,
+        table: ArticleTable::new(Arc::new(log), "articles", Vec::new()),
+        feedback: feedback.clone(),
+        settings: FoldSettings { cached_readers: 2 * READERS, ..FoldSettings::default() },
+        runtime: runtime.clone(),
+    });
     let source: Stage<_> = flow.source("records", stream::iter(feed));
     source
         .then(&mut flow, Decode::default())
@@ -147,37 +148,4 @@ async fn fold(records: &[Record]) -> Result<()> {
     let stored = store.read(&Tag { namespace: "bench".into(), partition: 0 }, &[], &[]).await?.marker;
     assert_eq!(stored.map(|marker| marker.next), Some(Offset(ends)), "every event is folded");
     Ok(())
-}
-
-/// A log without topics: the fold asks it for articles, and there are none.
-#[derive(Debug)]
-struct NoLog;
-
-#[async_trait]
-impl Log for NoLog {
-    async fn partitions(&self, _topic: &str) -> Result<Option<u32>> {
-        Ok(None)
-    }
-    async fn create_topic(&self, _topic: &str, _partitions: u32) -> Result<u32> {
-        Err(none())
-    }
-    async fn append(&self, _topic: &str, _records: Vec<NewRecord>) -> Result<Vec<Position>> {
-        Err(none())
-    }
-    async fn bounds(&self, _topic: &str) -> Result<Vec<Bounds>> {
-        Ok(Vec::new())
-    }
-    async fn offsets_at(&self, _topic: &str, _time: Timestamp) -> Result<Vec<Offset>> {
-        Ok(Vec::new())
-    }
-    async fn read(&self, _topic: &str, _from: Vec<Position>) -> Result<Box<dyn LogReader>> {
-        Err(none())
-    }
-    async fn join(&self, _topic: &str, _membership: Membership) -> Result<Box<dyn LogMember>> {
-        Err(none())
-    }
-}
-
-fn none() -> EngineError {
-    EngineError::ours("use the log of a benchmark", "there is none")
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use abovefold_engine::{Runtime, state::Tag};
+use abovefold_engine::{Runtime, Troubles, state::Tag};
 use abovefold_models::{Inference, ModelFolder};
 use abovefold_schemas::{Offset, records::NamespaceRecord};
 use anyhow::Context;
@@ -21,6 +21,8 @@ pub struct Session {
     pub folder: PathBuf,
     /// Becomes true when the process shall end.
     pub stop: watch::Receiver<bool>,
+    /// Partitions of this process that stand still.
+    pub troubles: Troubles,
 }
 
 impl Session {

@@ -1,21 +1,24 @@
 //! The write path of a process: dataflows that run beside each other until they are told to stop.
 
-use abovefold_engine::{Dataflow, Graph, Result as EngineResult};
+use std::sync::Arc;
+
+use abovefold_engine::{Dataflow, Graph, Result as EngineResult, Task};
 use abovefold_models::Inference;
 use abovefold_operators::{
     indexer::Indexer,
+    fold::SessionModel,
     pipeline::{WorkerContext, intake, write_path},
 };
 use abovefold_schemas::{Offset, records::NamespaceRecord};
 use anyhow::Context;
-use tokio::task::JoinHandle;
+
 
 use crate::session::Session;
 
 /// Dataflows that run.
 #[derive(Debug)]
 pub struct Worker {
-    flows: Vec<JoinHandle<EngineResult<()>>>,
+    flows: Vec<Task<EngineResult<()>>>,
     /// What they are made of.
     pub graphs: Vec<Graph>,
 }
@@ -33,8 +36,13 @@ pub fn context(session: &Session) -> WorkerContext {
         group: config.group.clone(),
         member: Some(config.member.clone()).filter(|member| !member.is_empty()),
         stop: session.stop.clone(),
+        troubles: session.troubles.clone(),
         runtime: session.runtime.clone(),
     }
+}
+
+fn session_model(inference: Option<Inference>) -> Option<Arc<dyn SessionModel>> {
+    inference.map(|inference| Arc::new(inference) as Arc<dyn SessionModel>)
 }
 
 impl Worker {
@@ -49,7 +57,7 @@ impl Worker {
     ) -> anyhow::Result<Self> {
         let context = context(session);
         let mut worker = Self { flows: Vec::new(), graphs: Vec::new() };
-        worker.add(session, write_path(&context, namespace, inference, None));
+        worker.add(session, write_path(&context, namespace, session_model(inference), None));
         worker.add(session, intake(&context).await?);
         let indexer = Indexer {
             log: session.edges.log.clone(),
@@ -78,7 +86,7 @@ impl Worker {
         // A replay has nobody to wait for: an epoch is cut as soon as the one before is written.
         context.window.length = std::time::Duration::ZERO;
         let mut worker = Self { flows: Vec::new(), graphs: Vec::new() };
-        worker.add(session, write_path(&context, namespace, inference, until));
+        worker.add(session, write_path(&context, namespace, session_model(inference), until));
         worker
     }
 

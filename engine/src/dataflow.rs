@@ -4,15 +4,12 @@ use std::{fmt::Write, future::Future};
 
 use futures::{Stream, StreamExt};
 use serde::Serialize;
-use tokio::{
-    sync::{mpsc, oneshot},
-    task::JoinHandle,
-};
+use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     error::{EngineError, Result},
     operator::{Emitter, Operator},
-    runtime::Runtime,
+    runtime::{Runtime, Task, TaskError},
 };
 
 /// Messages that wait between two operators before the first of them waits too.
@@ -48,7 +45,7 @@ impl Graph {
 pub struct Dataflow {
     graph: Graph,
     runtime: Runtime,
-    tasks: Vec<JoinHandle<()>>,
+    tasks: Vec<Task<()>>,
     failures: (mpsc::UnboundedSender<EngineError>, mpsc::UnboundedReceiver<EngineError>),
 }
 
@@ -116,7 +113,7 @@ impl Dataflow {
         }
         for task in self.tasks {
             match task.await {
-                Err(error) if error.is_panic() => {
+                Err(TaskError::Panicked) => {
                     return Err(EngineError::ours(
                         format!("run dataflow {}", self.graph.name),
                         "an operator panicked",

@@ -12,7 +12,7 @@ pub enum Fault {
 }
 
 /// An error of an edge or of an operator: what was tried, on what, whose fault it is, and whether to try again.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{tried}: {reason}")]
 pub struct EngineError {
     /// What was tried and on what, such as `append to topic user_events at kafka://127.0.0.1:9092`.

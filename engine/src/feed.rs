@@ -3,7 +3,10 @@
 use abovefold_schemas::{LastRecord, Marker, Offset};
 use tokio::sync::mpsc;
 
-use crate::log::{Record, RecordRun};
+use crate::{
+    error::EngineError,
+    log::{Record, RecordRun},
+};
 
 /// One stretch of work on one partition, from its marker on. A partition that is started again gets a new generation, so that what is
 /// still under way from before is told apart and dropped.
@@ -138,6 +141,13 @@ pub enum Signal {
         lease: Lease,
         /// Why, for the log.
         reason: String,
+    },
+    /// Something of the partition cannot be folded or written, and trying again does not help: it stands still until somebody mends it.
+    Failed {
+        /// The lease that is void.
+        lease: Lease,
+        /// What has to be mended.
+        error: EngineError,
     },
 }
 

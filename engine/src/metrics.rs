@@ -18,3 +18,5 @@ pub const PARTITION_RESETS: &str = "abovefold_engine_partition_resets_total";
 pub const EDGE_RETRIES: &str = "abovefold_engine_edge_retries_total";
 /// Records between the marker and the end of the log (gauge, labels `dataflow` and `partition`).
 pub const LAG: &str = "abovefold_engine_lag_records";
+/// Partitions that stand still until somebody mends what stops them (gauge, label `dataflow`).
+pub const STOPPED_PARTITIONS: &str = "abovefold_engine_stopped_partitions";

@@ -1,25 +1,23 @@
 //! The sink: one atomic call an epoch.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc};
 
-use tokio::{sync::mpsc, task::JoinHandle};
+use tokio::sync::mpsc;
 
 use crate::{
     error::{EngineError, Result},
     feed::{Feed, Feedback, Lease, Signal},
-    metrics::{EDGE_RETRIES, EPOCH_BYTES, EPOCH_WRITE_SECONDS, EPOCHS_WRITTEN},
+    metrics::{EPOCH_BYTES, EPOCH_WRITE_SECONDS, EPOCHS_WRITTEN},
     operator::{Emitter, Operator},
-    runtime::Runtime,
+    retry::persist,
+    runtime::{Runtime, Task},
     state::{EpochWrite, StateStore, Tag, WriteOutcome},
 };
-
-/// The longest pause between two tries of a write that an unreachable store refused.
-const MAX_PAUSE: Duration = Duration::from_secs(2);
 
 /// Writes each epoch in one atomic call, partitions beside each other and the epochs of one partition in order, and tells the source.
 ///
 /// A store that is out of reach is tried again until it is back: the partition waits, and nothing is dropped. A store that
-/// has another marker than expected voids the lease.
+/// has another marker than expected voids the lease, and so does one that refuses for good.
 #[derive(Debug)]
 pub struct EpochSink {
     name: &'static str,
@@ -33,7 +31,7 @@ pub struct EpochSink {
 #[derive(Debug)]
 struct Writer {
     epochs: mpsc::Sender<(Lease, EpochWrite)>,
-    task: JoinHandle<Result<()>>,
+    task: Task<()>,
 }
 
 impl EpochSink {
@@ -84,20 +82,14 @@ impl Operator for EpochSink {
         if writer.epochs.send((lease, data)).await.is_ok() {
             return Ok(());
         }
-        let stopped = self.writers.remove(&lease.partition).expect("the writer was just there");
-        match stopped.task.await {
-            Ok(Err(error)) => Err(error),
-            _ => Err(EngineError::ours(
-                "write an epoch",
-                "the writer of its partition stopped without a reason",
-            )),
-        }
+        self.writers.remove(&lease.partition);
+        Err(EngineError::ours("write an epoch", "the writer of its partition stopped without a reason"))
     }
 
     async fn flush(&mut self, _out: &mut Emitter<()>) -> Result<()> {
         for (_, writer) in std::mem::take(&mut self.writers) {
             drop(writer.epochs);
-            writer.task.await.map_err(|error| EngineError::ours("write the last epochs", error))??;
+            writer.task.await.map_err(|error| EngineError::ours("write the last epochs", error))?;
         }
         Ok(())
     }
@@ -113,52 +105,42 @@ struct Lane {
 }
 
 impl Lane {
-    async fn run(self, mut epochs: mpsc::Receiver<(Lease, EpochWrite)>) -> Result<()> {
+    async fn run(self, mut epochs: mpsc::Receiver<(Lease, EpochWrite)>) {
         let mut void = None;
         while let Some((lease, epoch)) = epochs.recv().await {
             if void == Some(lease) {
                 continue;
             }
             tracing::debug!(tag = %self.tag, target = epoch.target.next.0, "epoch write begins");
-            let outcome = self.write(&epoch).await?;
+            let outcome = self.write(&epoch).await;
             tracing::debug!(tag = %self.tag, target = epoch.target.next.0, "epoch write ends");
             let signal = match outcome {
-                WriteOutcome::Applied => Signal::Acked { lease, marker: epoch.target },
-                WriteOutcome::Conflict(found) => {
-                    void = Some(lease);
+                Ok(WriteOutcome::Applied) => Signal::Acked { lease, marker: epoch.target },
+                Ok(WriteOutcome::Conflict(found)) => {
                     let found = found.map_or("none".into(), |marker| marker.to_string());
                     let reason = format!("{} has marker {found}, expected {}", self.tag, epoch.expected);
                     Signal::Reset { lease, reason }
                 }
+                Err(error) => Signal::Failed { lease, error },
             };
+            if !matches!(signal, Signal::Acked { .. }) {
+                void = Some(lease);
+            }
             // The source may have stopped already; what is written stays written.
             self.feedback.send(signal).ok();
         }
-        Ok(())
     }
 
+    /// Writes an epoch, again and again while the store is out of reach. A write that was done although its answer was lost is found done.
     async fn write(&self, epoch: &EpochWrite) -> Result<WriteOutcome> {
-        let mut pause = Duration::from_millis(50);
         let started = self.runtime.now();
-        loop {
-            match self.store.write_epoch(&self.tag, epoch).await {
-                Ok(outcome) => {
-                    let bytes: usize =
-                        epoch.puts.iter().filter_map(|put| Some(put.value.as_ref()?.bytes.len())).sum();
-                    metrics::counter!(EPOCHS_WRITTEN, "dataflow" => self.dataflow).increment(1);
-                    metrics::counter!(EPOCH_BYTES, "dataflow" => self.dataflow).increment(bytes as u64);
-                    let seconds = self.runtime.now().millis_since(started) as f64 / 1e3;
-                    metrics::histogram!(EPOCH_WRITE_SECONDS, "dataflow" => self.dataflow).record(seconds);
-                    return Ok(outcome);
-                }
-                Err(error) if error.retry => {
-                    tracing::warn!(%error, tag = %self.tag, "epoch not written yet, trying again");
-                    metrics::counter!(EDGE_RETRIES, "edge" => "state").increment(1);
-                    self.runtime.sleep(pause).await;
-                    pause = (pause * 2).min(MAX_PAUSE);
-                }
-                Err(error) => return Err(error),
-            }
-        }
+        let outcome =
+            persist(&self.runtime, "state", || self.store.write_epoch(&self.tag, epoch)).await?;
+        let bytes: usize = epoch.puts.iter().filter_map(|put| Some(put.value.as_ref()?.bytes.len())).sum();
+        metrics::counter!(EPOCHS_WRITTEN, "dataflow" => self.dataflow).increment(1);
+        metrics::counter!(EPOCH_BYTES, "dataflow" => self.dataflow).increment(bytes as u64);
+        let seconds = self.runtime.now().millis_since(started) as f64 / 1e3;
+        metrics::histogram!(EPOCH_WRITE_SECONDS, "dataflow" => self.dataflow).record(seconds);
+        Ok(outcome)
     }
 }

@@ -14,7 +14,7 @@ use std::{
 
 use abovefold_engine::{
     Dataflow, Emitter, EngineError, Epoch, EpochSink, Feed, Lease, Operator, PartitionedSource, Result,
-    Runtime, SourceSettings, TumblingWindow, WindowSettings,
+    Runtime, SourceSettings, Troubles, TumblingWindow, WindowSettings,
     log::{Log, LogSettings, Membership, NewRecord, RecordRun},
     source::check_log,
     state::{Changes, EpochWrite, MemoryStore, Put, Snapshot, StateStore, Tag, Value, WriteOutcome},
@@ -141,6 +141,7 @@ impl Worker {
             store: Arc::clone(store),
             signals,
             stop: stopped,
+            troubles: Troubles::none(),
             runtime: runtime.clone(),
         };
         let window = WindowSettings { length: window, max_records: 8 };

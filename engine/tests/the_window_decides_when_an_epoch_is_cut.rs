@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use abovefold_engine::{
-    Emitter, Epoch, Feed, Lease, Operator, Runtime, TumblingWindow, WindowSettings,
+    Emitter, Epoch, Feed, Lease, Operator, Runtime, Simulation, TumblingWindow, WindowSettings,
     log::{Record, RecordRun},
 };
 use abovefold_schemas::{Marker, Offset, Timestamp};
@@ -25,7 +25,7 @@ struct Bench {
 
 impl Bench {
     fn new(length: Duration, max_records: usize) -> Self {
-        let runtime = Runtime::simulated(Timestamp(1_000_000), 1);
+        let runtime = Simulation::new(Timestamp(1_000_000), 1).runtime();
         let (sender, emitted) = mpsc::channel(64);
         let window = TumblingWindow::new(WindowSettings { length, max_records }, runtime.clone());
         Self { window, runtime, emitter: Emitter::new(sender), emitted }

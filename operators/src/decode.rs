@@ -6,8 +6,8 @@ use abovefold_engine::{
 };
 use abovefold_schemas::{
     Event, LastRecord, Offset,
-    batch::{EventBatchBuilder, EventColumns, RowPlace},
-    records::{ORIGIN_HEADER, PUT_BACK_HEADER},
+    batch::{EventBatchBuilder, EventColumns, RowPlace, Turn},
+    records::{AFTER_HEADER, ORIGIN_HEADER, PUT_BACK_HEADER},
     state::Origin,
 };
 use arrow::array::RecordBatch;
@@ -109,6 +109,7 @@ pub fn decode(record: &Record) -> Result<(Event, RowPlace), String> {
     let place = RowPlace {
         offset: record.offset,
         log_time: record.time,
+        turn: turn(record)?,
         put_back: put_back.is_some(),
         origin: put_back.or(origin),
     };
@@ -126,6 +127,20 @@ fn header_origin(record: &Record, header: &'static str) -> Result<Option<Origin>
         })
         .map(Some)
         .ok_or_else(|| format!("header {header} is not <partition>:<offset>"))
+}
+
+/// Which copy has to be there before this one.
+fn turn(record: &Record) -> Result<Turn, String> {
+    match record.header(AFTER_HEADER) {
+        None => Ok(Turn::Unknown),
+        Some(b"first") => Ok(Turn::First),
+        Some(offset) => std::str::from_utf8(offset)
+            .ok()
+            .and_then(|text| text.parse().ok())
+            .filter(|offset| *offset < u64::MAX)
+            .map(Turn::After)
+            .ok_or_else(|| format!("header {AFTER_HEADER} is neither `first` nor an offset")),
+    }
 }
 
 /// Where an event belongs: the partition of its reader.

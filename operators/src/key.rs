@@ -1,7 +1,7 @@
 //! Key by reader: the rows of an epoch and whose they are. Rows that are not at home fold to nothing.
 
 use abovefold_engine::{Emitter, EngineError, Epoch, Feed, Operator, Result};
-use abovefold_schemas::{Marker, ReaderId, batch::event_schema};
+use abovefold_schemas::{Marker, Offset, ReaderId, batch::event_schema};
 use arrow::{
     array::{BooleanArray, RecordBatch},
     compute::{concat_batches, filter_record_batch},
@@ -26,6 +26,8 @@ pub struct KeyedEpoch {
     pub readers: Vec<ReaderId>,
     /// For each row its reader's place in `readers`.
     pub reader_of_row: Vec<usize>,
+    /// The records that are no event.
+    pub dead: Vec<Offset>,
 }
 
 /// Groups by reader and keeps the order of the log.
@@ -65,7 +67,11 @@ impl KeyByReader {
             .map_err(arrow_failed)?;
         let batch = concat_batches(&event_schema(), &at_home).map_err(arrow_failed)?;
         let (readers, reader_of_row) = group(&batch)?;
-        Ok(KeyedEpoch { expected: epoch.expected, target: epoch.target, batch, readers, reader_of_row })
+        let dead_of = |run: &DecodedRun| -> Vec<Offset> {
+            run.dead.iter().map(|dead| run.records[dead.index].offset).collect()
+        };
+        let dead = epoch.runs.iter().flat_map(dead_of).collect();
+        Ok(KeyedEpoch { expected: epoch.expected, target: epoch.target, batch, readers, reader_of_row, dead })
     }
 }
 

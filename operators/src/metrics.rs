@@ -20,5 +20,7 @@ pub const CACHED_READERS: &str = "abovefold_fold_cached_readers";
 pub const DEAD_LETTERS: &str = "abovefold_intake_dead_letters_total";
 /// Strays passed on to their home (counter).
 pub const STRAYS_PASSED_ON: &str = "abovefold_intake_strays_total";
+/// Copies that came without those before them and wait to be sent again (counter).
+pub const COPIES_OUT_OF_TURN: &str = "abovefold_fold_copies_out_of_turn_total";
 /// Article versions indexed (counter).
 pub const ARTICLES_INDEXED: &str = "abovefold_articles_indexed_total";

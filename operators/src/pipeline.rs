@@ -3,19 +3,19 @@
 use std::sync::Arc;
 
 use abovefold_engine::{
-    Dataflow, EpochSink, Graph, PartitionedSource, Result, Runtime, SourceSettings, TumblingWindow,
+    Dataflow, EpochSink, Graph, PartitionedSource, Result, Runtime, SourceSettings, Troubles, TumblingWindow,
     WindowSettings,
     log::{Log, Membership},
+    retry::persist,
     state::StateStore,
 };
-use abovefold_models::Inference;
 use abovefold_schemas::{Offset, records::NamespaceRecord};
 use tokio::sync::{mpsc, watch};
 
 use crate::{
     decode::Decode,
-    fold::{ArticleTable, Fold, FoldSettings},
-    intake::{INTAKE_NAMESPACE, Intake},
+    fold::{ArticleTable, Fold, FoldContext, FoldSettings, SessionModel},
+    intake::{INTAKE_NAMESPACE, Intake, IntakeContext},
     key::KeyByReader,
 };
 
@@ -71,6 +71,8 @@ pub struct WorkerContext {
     pub member: Option<String>,
     /// Becomes true when the dataflows shall end.
     pub stop: watch::Receiver<bool>,
+    /// Where partitions that stand still are reported.
+    pub troubles: Troubles,
     /// Clock, tasks, chance.
     pub runtime: Runtime,
 }
@@ -100,6 +102,7 @@ impl WorkerContext {
             store: self.store.clone(),
             signals,
             stop: self.stop.clone(),
+            troubles: self.troubles.clone(),
             runtime: self.runtime.clone(),
         };
         (source, feedback)
@@ -112,23 +115,24 @@ impl WorkerContext {
 pub fn write_path(
     context: &WorkerContext,
     namespace: &NamespaceRecord,
-    inference: Option<Inference>,
+    model: Option<Arc<dyn SessionModel>>,
     until: Option<Vec<Offset>>,
 ) -> Dataflow {
     let runtime = &context.runtime;
-    let first = namespace.first_offsets.iter().copied().map(Offset).collect();
+    let first: Vec<Offset> = namespace.first_offsets.iter().copied().map(Offset).collect();
     let base = namespace.base_article_offsets.iter().copied().map(Offset).collect();
-    let (source, feedback) = context.source("write", &namespace.name, first, until);
+    let (source, feedback) = context.source("write", &namespace.name, first.clone(), until);
     let table = ArticleTable::new(context.log.clone(), &context.topics.articles, base);
-    let fold = Fold::new(
-        &namespace.name,
-        context.store.clone(),
-        inference,
+    let fold = Fold::new(FoldContext {
+        namespace: namespace.name.clone(),
+        first_offsets: first,
+        store: context.store.clone(),
+        model,
         table,
-        feedback.clone(),
-        context.fold,
-        runtime.clone(),
-    );
+        feedback: feedback.clone(),
+        settings: context.fold,
+        runtime: runtime.clone(),
+    });
     let mut flow = Dataflow::new("write", runtime.clone());
     flow.source_loop("user_events", |out| source.run(out))
         .then(&mut flow, Decode::default())
@@ -148,16 +152,18 @@ pub fn write_path(
 /// When the log does not answer.
 pub async fn intake(context: &WorkerContext) -> Result<Dataflow> {
     let runtime = &context.runtime;
-    let begins =
-        context.log.bounds(&context.topics.user_events).await?.iter().map(|bounds| bounds.begin).collect();
+    let bounds = || context.log.bounds(&context.topics.user_events);
+    let begins = persist(runtime, "log", bounds).await?.iter().map(|bounds| bounds.begin).collect();
     let (source, feedback) = context.source("intake", INTAKE_NAMESPACE, begins, None);
-    let intake = Intake {
+    let intake = Intake::new(IntakeContext {
         log: context.log.clone(),
+        store: context.store.clone(),
         topic: context.topics.user_events.clone(),
         dead_letters: context.topics.dead_letters.clone(),
         partitions: context.partitions,
+        feedback: feedback.clone(),
         runtime: runtime.clone(),
-    };
+    });
     let window = WindowSettings { max_records: 4_096, length: std::time::Duration::from_secs(1) };
     let mut flow = Dataflow::new("intake", runtime.clone());
     flow.source_loop("user_events", |out| source.run(out))

@@ -15,6 +15,7 @@
 //! | `seq` | u32? | |
 //! | `detail` | utf8? | the event's JSON, of kinds other than reads |
 //! | `origin` | u64? | of a copy that the intake made: the original's partition in the upper 24 bits, its offset below |
+//! | `turn` | u64? | of a copy: 0 for the first of its source to its home, else one more than the offset of the one before it |
 //! | `put_back` | bool | whether it came back from the dead letters |
 
 use std::sync::{Arc, LazyLock};
@@ -51,6 +52,7 @@ static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
         field("seq", DataType::UInt32, true),
         field("detail", DataType::Utf8, true),
         field("origin", DataType::UInt64, true),
+        field("turn", DataType::UInt64, true),
         field("put_back", DataType::Boolean, false),
     ]))
 });
@@ -62,6 +64,36 @@ pub fn event_schema() -> SchemaRef {
 
 const ORIGIN_OFFSET_BITS: u32 = 40;
 
+/// Which copies of its source have to be there before a copy counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Turn {
+    /// Nothing is said of it.
+    #[default]
+    Unknown,
+    /// None: it is the first from its source to its home.
+    First,
+    /// The one whose original has this offset.
+    After(u64),
+}
+
+impl Turn {
+    fn to_column(self) -> Option<u64> {
+        match self {
+            Self::Unknown => None,
+            Self::First => Some(0),
+            Self::After(offset) => Some(offset + 1),
+        }
+    }
+
+    fn from_column(value: Option<u64>) -> Self {
+        match value {
+            None => Self::Unknown,
+            Some(0) => Self::First,
+            Some(next) => Self::After(next - 1),
+        }
+    }
+}
+
 /// Where a row stands in the log, beside what the event says.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RowPlace {
@@ -71,6 +103,8 @@ pub struct RowPlace {
     pub log_time: Timestamp,
     /// Of a copy: where the original lies.
     pub origin: Option<Origin>,
+    /// Of a copy: what has to be there before it.
+    pub turn: Turn,
     /// Whether it came back from the dead letters.
     pub put_back: bool,
 }
@@ -91,6 +125,7 @@ pub struct EventBatchBuilder {
     seq: UInt32Builder,
     detail: StringBuilder,
     origin: UInt64Builder,
+    turn: UInt64Builder,
     put_back: BooleanBuilder,
 }
 
@@ -118,6 +153,7 @@ impl EventBatchBuilder {
                 .as_ref()
                 .map(|origin| (u64::from(origin.partition) << ORIGIN_OFFSET_BITS) | origin.offset),
         );
+        self.turn.append_option(place.turn.to_column());
         self.put_back.append_value(place.put_back);
     }
 
@@ -139,6 +175,7 @@ impl EventBatchBuilder {
                 Arc::new(self.seq.finish()),
                 Arc::new(self.detail.finish()),
                 Arc::new(self.origin.finish()),
+                Arc::new(self.turn.finish()),
                 Arc::new(self.put_back.finish()),
             ],
         )
@@ -162,6 +199,7 @@ pub struct EventColumns<'a> {
     seq: &'a UInt32Array,
     detail: &'a StringArray,
     origin: &'a UInt64Array,
+    turn: &'a UInt64Array,
     put_back: &'a BooleanArray,
 }
 
@@ -194,6 +232,8 @@ pub struct EventRow<'a> {
     pub detail: Option<&'a str>,
     /// Of a copy: where the original lies.
     pub origin: Option<Origin>,
+    /// Of a copy: what has to be there before it.
+    pub turn: Turn,
     /// Whether it came back from the dead letters.
     pub put_back: bool,
 }
@@ -224,6 +264,7 @@ impl<'a> EventColumns<'a> {
             seq: column(batch, "seq"),
             detail: column(batch, "detail"),
             origin: column(batch, "origin"),
+            turn: column(batch, "turn"),
             put_back: column(batch, "put_back"),
         }
     }
@@ -272,6 +313,7 @@ impl<'a> EventColumns<'a> {
                     offset: packed & ((1 << ORIGIN_OFFSET_BITS) - 1),
                 }
             }),
+            turn: Turn::from_column(present(self.turn, row, || self.turn.value(row))),
             put_back: self.put_back.value(row),
         }
     }
@@ -291,6 +333,7 @@ mod tests {
             offset: Offset(9),
             log_time: Timestamp(2_000),
             origin: Some(Origin { partition: 3, offset: 77 }),
+            turn: Turn::After(0),
             put_back: false,
         };
         let mut builder = EventBatchBuilder::default();
@@ -299,7 +342,7 @@ mod tests {
         let row = EventColumns::of(&batch).row(0);
         assert_eq!(row.event_time, Timestamp(2_000));
         assert_eq!(row.article_id, Some(ArticleId(7)));
-        assert_eq!(row.origin, Some(Origin { partition: 3, offset: 77 }));
+        assert_eq!((row.origin, row.turn), (Some(Origin { partition: 3, offset: 77 }), Turn::After(0)));
         assert_eq!((row.read_time, row.scroll_pct, row.view_id), (Some(3.5), None, None));
     }
 }

@@ -47,6 +47,11 @@ pub fn summary_key() -> Bytes {
     Bytes::from_static(b"p")
 }
 
+/// The key of what the intake keeps of a partition, in its own namespace.
+pub fn chain_key() -> Bytes {
+    Bytes::from_static(b"c")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

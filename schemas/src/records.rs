@@ -7,6 +7,9 @@ use crate::kept::Kept;
 
 /// The header of a copy that the intake made: `<partition>:<offset>` of the original.
 pub const ORIGIN_HEADER: &str = "abovefold-origin";
+/// The header beside it: the offset of the stray before it from the same source to the same home, or `first`. By it a home takes copies in turn:
+/// one that came without those before it is left for when it is sent again.
+pub const AFTER_HEADER: &str = "abovefold-after";
 /// The header of a record that was put back from the dead letters: `<partition>:<offset>` of the original.
 pub const PUT_BACK_HEADER: &str = "abovefold-put-back";
 

@@ -139,7 +139,7 @@ pub struct ActiveReader {
     pub last_seen: i64,
 }
 
-/// A position in the log that a copy came from.
+/// A partition and an offset: where a copy came from, or the last stray to a home.
 #[derive(Clone, Copy, PartialEq, Message)]
 pub struct Origin {
     /// The partition that the copies came from.
@@ -148,6 +148,29 @@ pub struct Origin {
     /// The highest offset there that was folded here.
     #[prost(uint64, tag = "2")]
     pub offset: u64,
+}
+
+/// Offsets of records that are no event, both ends included.
+#[derive(Clone, Copy, PartialEq, Message)]
+pub struct DeadRange {
+    /// The first of them.
+    #[prost(uint64, tag = "1")]
+    pub first: u64,
+    /// The last of them.
+    #[prost(uint64, tag = "2")]
+    pub last: u64,
+}
+
+/// What the intake keeps of a partition: the last stray that it passed on to each home.
+#[derive(Clone, PartialEq, Message)]
+pub struct IntakeChain {
+    /// Home and offset of the last stray, by home.
+    #[prost(message, repeated, tag = "1")]
+    pub last: Vec<Origin>,
+}
+
+impl Kept for IntakeChain {
+    const NAME: &'static str = "intake chain";
 }
 
 /// What is known of a partition as a whole.
@@ -168,6 +191,9 @@ pub struct PartitionSummary {
     /// Origins that were put back from the dead letters, by which a repeat is known.
     #[prost(message, repeated, tag = "5")]
     pub put_back: Vec<Origin>,
+    /// Records of this partition that are no event, in order: only these may be put back. The earliest are forgotten first.
+    #[prost(message, repeated, tag = "6")]
+    pub dead: Vec<DeadRange>,
 }
 
 impl Kept for PartitionSummary {

@@ -9,7 +9,7 @@ use abovefold_schemas::{
     ArticleId, ArticleVersion, Event, EventKind, Kept, LastRecord, Marker, Offset, ReaderId, Timestamp,
     event::ProfileFields,
     records::{DeadLetter, Impression, NamespaceChange, NamespaceRecord, Shown},
-    state::{ActiveReader, ArticleCounts, Origin, PartitionSummary, Profile, Read, ReaderState, Successor},
+    state::{DeadRange, ActiveReader, ArticleCounts, Origin, PartitionSummary, Profile, Read, ReaderState, Successor},
 };
 
 fn pinned(name: &str, bytes: &[u8]) {
@@ -106,7 +106,9 @@ fn state_is_pinned() {
         active: vec![ActiveReader { user_id: "42".into(), reads: 17, last_seen: 1_704_110_400_000 }],
         origins: vec![Origin { partition: 2, offset: 77 }],
         put_back: vec![Origin { partition: 0, offset: 5 }],
+        dead: vec![DeadRange { first: 5, last: 6 }],
     };
+
     kept_is_pinned("partition-summary.hex", &summary);
     let marker = Marker {
         next: Offset(42),

@@ -3,7 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use abovefold_engine::{
-    Runtime,
+    Runtime, Troubles,
     log::{NewRecord, Position},
 };
 use abovefold_models::Inference;
@@ -60,6 +60,7 @@ pub async fn run(mut config: Config, exit: bool, seed: u64, output: Output) -> a
         output,
         folder: std::env::current_dir().context("find the current folder")?,
         stop: stopped,
+        troubles: Troubles::none(),
     };
     forward_stop(&session.runtime, ended, stop.clone());
     telemetry::start_metrics()?;

@@ -16,7 +16,7 @@ mod simulate;
 mod sql;
 mod train;
 
-use abovefold_engine::Runtime;
+use abovefold_engine::{Runtime, Troubles};
 use anyhow::{Context, bail};
 use clap::Parser;
 use tokio::sync::watch;
@@ -96,6 +96,7 @@ pub async fn run(cli: Cli, output: Output) -> anyhow::Result<()> {
         output,
         folder: std::env::current_dir().context("find the current folder")?,
         stop: stop_signal()?,
+        troubles: Troubles::none(),
     };
     match &cli.command {
         Command::Process { .. } => serve::process(session).await,

@@ -1,10 +1,11 @@
 //! The log: topics of partitions of records, appended to and read in order.
 //!
 //! Two makes: [`embedded`] (redb, one process) and [`kafka`] (rdkafka). One conformance suite
-//! (`engine/tests/log_conformance.rs`) runs against both.
+//! (`engine/tests/log_conformance.rs`) runs against both. [`memory`] is a third one for tests and simulations.
 
 pub mod embedded;
 pub mod kafka;
+pub mod memory;
 mod open;
 
 use std::fmt::Debug;
@@ -14,6 +15,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
+pub use self::memory::MemoryLog;
 pub use self::open::{LogClock, LogSettings, LogUrl, MAIN_TOPIC, open};
 use crate::error::Result;
 

@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use super::Tag;
-use crate::error::Result;
+use crate::{error::Result, runtime::Runtime};
 
 /// Locks, whatever a thread that panicked did: what is guarded here is whole after each statement.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -48,6 +48,7 @@ impl Signals {
     /// Waits until a marker is at `next`. `read` asks the store: at first, and then whenever `poll` has passed in silence.
     pub async fn wait<F: Future<Output = Result<Option<Marker>>>>(
         &self,
+        runtime: &Runtime,
         tag: &Tag,
         next: Offset,
         poll: Duration,
@@ -60,15 +61,15 @@ impl Signals {
             return Ok(marker);
         }
         loop {
-            let seen = match tokio::time::timeout(poll, announced.changed()).await {
-                Ok(Ok(())) => *announced.borrow_and_update(),
+            let seen = match runtime.timeout(poll, announced.changed()).await {
+                Some(Ok(())) => *announced.borrow_and_update(),
                 // The sender is kept as long as somebody listens; should it go nevertheless, ask the store.
-                Ok(Err(_)) => {
+                Some(Err(_)) => {
                     announced = self.watch(tag);
                     read().await?
                 }
                 // A store that is away for a moment is no reason to give up: the caller bounds the wait.
-                Err(_) => match read().await {
+                None => match read().await {
                     Err(error) if error.retry => None,
                     answer => answer?,
                 },

@@ -16,7 +16,7 @@ use super::{
     local::{Derived, Signals, lock},
     open::check_namespace,
 };
-use crate::error::Result;
+use crate::{error::Result, runtime::Runtime};
 
 /// How often a waiter looks although nobody woke it; here nothing can be missed.
 const POLL: Duration = Duration::from_secs(1);
@@ -31,16 +31,63 @@ struct Partition {
 }
 
 /// The make of [`StateStore`] that lives in a process's memory.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct MemoryStore {
+    runtime: Runtime,
     partitions: Arc<Mutex<BTreeMap<Tag, Partition>>>,
     signals: Arc<Signals>,
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// What a store held at a moment, to be put back later as a store that lost its tail does.
+#[derive(Clone, Debug, Default)]
+pub struct Saved {
+    partitions: BTreeMap<Tag, (Option<Marker>, BTreeMap<Bytes, Value>, BTreeMap<Bytes, Offset>)>,
 }
 
 impl MemoryStore {
     /// An empty store.
     pub fn new() -> Self {
-        Self::default()
+        Self::within(Runtime::real())
+    }
+
+    /// An empty store whose waiters wait by this runtime's clock.
+    pub fn within(runtime: Runtime) -> Self {
+        Self { runtime, partitions: Arc::default(), signals: Arc::default() }
+    }
+
+    /// All that is kept now, without derived values.
+    pub fn save(&self) -> Saved {
+        let partitions = lock(&self.partitions);
+        let kept = partitions.iter().map(|(tag, partition)| {
+            (tag.clone(), (partition.marker, partition.values.clone(), partition.mirrored.clone()))
+        });
+        Saved { partitions: kept.collect() }
+    }
+
+    /// Goes back to what was saved, as a server does that is restarted from an older file. Derived values are gone.
+    pub fn restore(&self, saved: &Saved) {
+        let restored = saved.partitions.iter().map(|(tag, (marker, values, mirrored))| {
+            let partition = Partition {
+                marker: *marker,
+                values: values.clone(),
+                mirrored: mirrored.clone(),
+                derived: Derived::default(),
+            };
+            (tag.clone(), partition)
+        });
+        *lock(&self.partitions) = restored.collect();
+    }
+
+    /// Marker and values of a partition.
+    pub fn held(&self, tag: &Tag) -> (Option<Marker>, BTreeMap<Bytes, Value>) {
+        let partitions = lock(&self.partitions);
+        partitions.get(tag).map(|found| (found.marker, found.values.clone())).unwrap_or_default()
     }
 }
 
@@ -94,7 +141,7 @@ impl StateStore for MemoryStore {
 
     async fn wait_for(&self, tag: &Tag, next: Offset) -> Result<Marker> {
         let read = || async { Ok(self.read(tag, &[], &[]).await?.marker) };
-        self.signals.wait(tag, next, POLL, read).await
+        self.signals.wait(&self.runtime, tag, next, POLL, read).await
     }
 
     async fn hurry(&self, tag: &Tag, next: Offset) -> Result<()> {

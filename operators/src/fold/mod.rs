@@ -18,8 +18,9 @@ pub mod summary;
 pub mod table;
 pub mod trends;
 
-pub use operator::{Fold, FoldSettings};
+pub use operator::{Fold, FoldContext, FoldSettings};
+pub use steps::SessionModel;
 pub use table::ArticleTable;
 
 /// The version of the fold's code. A change that alters any byte of state raises it; a namespace of another version is not joined.
-pub const FOLD_VERSION: u32 = 1;
+pub const FOLD_VERSION: u32 = 2;

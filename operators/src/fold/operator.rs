@@ -6,10 +6,10 @@ use std::{
 };
 
 use abovefold_engine::{
-    Emitter, Feed, Feedback, Lease, Operator, Result, Runtime, Signal,
+    Backoff, Emitter, Feed, Feedback, Lease, Operator, Result, Runtime, Signal,
+    retry::note,
     state::{EpochWrite, Put, StateStore, Tag, Value},
 };
-use abovefold_models::Inference;
 use abovefold_schemas::{
     ArticleId, EventKind, Kept, Marker, Offset,
     batch::EventColumns,
@@ -19,8 +19,8 @@ use abovefold_schemas::{
 use super::{
     cache::{PartitionCache, Stale},
     reader::{Outcome, Step, fold_event, prune},
-    steps::{ReaderSteps, take_steps},
-    summary::{is_repeat, note_read, remove},
+    steps::{ReaderSteps, SessionModel, take_steps},
+    summary::{Begin, counts, note_dead, note_read, remove},
     table::ArticleTable,
     trends::{count_read, count_successor},
 };
@@ -45,16 +45,31 @@ impl Default for FoldSettings {
     }
 }
 
+/// What a fold stands on.
+#[derive(Debug)]
+pub struct FoldContext {
+    /// The namespace that it folds into.
+    pub namespace: String,
+    /// The namespace's first offsets, one a partition.
+    pub first_offsets: Vec<Offset>,
+    /// Where the state lies.
+    pub store: Arc<dyn StateStore>,
+    /// What steps hidden states; without it reads are folded and no embedding is computed.
+    pub model: Option<Arc<dyn SessionModel>>,
+    /// Article vectors as of any moment.
+    pub table: ArticleTable,
+    /// The way back to the source.
+    pub feedback: Feedback,
+    /// What is kept in memory.
+    pub settings: FoldSettings,
+    /// Clock.
+    pub runtime: Runtime,
+}
+
 /// Folds epochs. It owns the worker's write-back cache of the state of its partitions.
 #[derive(Debug)]
 pub struct Fold {
-    namespace: String,
-    store: Arc<dyn StateStore>,
-    inference: Option<Inference>,
-    table: ArticleTable,
-    feedback: Feedback,
-    settings: FoldSettings,
-    runtime: Runtime,
+    context: FoldContext,
     caches: BTreeMap<u32, PartitionCache>,
 }
 
@@ -68,83 +83,66 @@ struct Touched {
 }
 
 impl Fold {
-    /// A fold into a namespace. Without `inference`, reads are folded and no embedding is computed.
-    pub fn new(
-        namespace: &str,
-        store: Arc<dyn StateStore>,
-        inference: Option<Inference>,
-        table: ArticleTable,
-        feedback: Feedback,
-        settings: FoldSettings,
-        runtime: Runtime,
-    ) -> Self {
-        let namespace = namespace.into();
-        Self { namespace, store, inference, table, feedback, settings, runtime, caches: BTreeMap::new() }
+    /// A fold with nothing in its memory yet.
+    pub fn new(context: FoldContext) -> Self {
+        Self { context, caches: BTreeMap::new() }
     }
 
-    async fn fold(&mut self, lease: Lease, epoch: KeyedEpoch) -> Result<Option<EpochWrite>> {
-        let Some(mut cache) = self.caches.remove(&lease.partition).filter(|cache| cache.lease == lease)
-        else {
-            return Ok(None);
+    /// Folds an epoch; nothing where its lease is void. Whatever goes wrong for good stops the partition, and the source is told.
+    async fn fold(&mut self, lease: Lease, epoch: KeyedEpoch) -> Option<EpochWrite> {
+        let mut cache = self.caches.remove(&lease.partition).filter(|cache| cache.lease == lease)?;
+        let started = self.context.runtime.now();
+        let signal = match self.try_fold(&mut cache, &epoch).await {
+            Ok(Ok(write)) => {
+                cache.expect(epoch.target);
+                cache.shrink(self.context.settings.cached_readers, self.context.settings.cached_articles);
+                let seconds = self.context.runtime.now().millis_since(started) as f64 / 1e3;
+                metrics::gauge!(CACHED_READERS, "partition" => lease.partition.to_string())
+                    .set(cache.readers.len() as f64);
+                metrics::histogram!(FOLD_SECONDS).record(seconds);
+                self.caches.insert(lease.partition, cache);
+                return Some(write);
+            }
+            Ok(Err(Stale(reason))) => Signal::Reset { lease, reason },
+            Err(error) => Signal::Failed { lease, error },
         };
-        let started = self.runtime.now();
-        self.table.catch_up().await?;
-        let tag = Tag { namespace: self.namespace.clone(), partition: lease.partition };
-        if let Err(Stale(reason)) = self.load(&mut cache, &tag, &epoch).await? {
-            // The source may have stopped already, and then nothing more is folded.
-            self.feedback.send(Signal::Reset { lease, reason }).ok();
-            return Ok(None);
-        }
-        let mut touched = fold_rows(&mut cache, &epoch);
-        self.embed(&mut cache, &epoch, &mut touched).await?;
-        let write = write_of(&mut cache, &epoch, &touched);
-        cache.expect(epoch.target);
-        cache.shrink(self.settings.cached_readers, self.settings.cached_articles);
-        metrics::gauge!(CACHED_READERS, "partition" => lease.partition.to_string())
-            .set(cache.readers.len() as f64);
-        metrics::histogram!(FOLD_SECONDS).record(self.runtime.now().millis_since(started) as f64 / 1e3);
-        self.caches.insert(lease.partition, cache);
-        Ok(Some(write))
+        // The source may have stopped already, and then nothing more is folded.
+        self.context.feedback.send(signal).ok();
+        None
     }
 
-    /// Loads the epoch's readers, then its articles: those read, and those its readers read last.
-    async fn load(
+    async fn try_fold(
         &mut self,
         cache: &mut PartitionCache,
-        tag: &Tag,
         epoch: &KeyedEpoch,
-    ) -> Result<Result<(), Stale>> {
-        let mut pause = std::time::Duration::from_millis(50);
+    ) -> Result<Result<EpochWrite, Stale>> {
+        let partition = cache.lease.partition;
+        let FoldContext { table, store, runtime, namespace, first_offsets, .. } = &mut self.context;
+        let mut backoff = Backoff::of_an_edge(runtime);
+        while let Err(error) = table.catch_up().await {
+            if !error.retry {
+                return Err(error);
+            }
+            note("log", &error);
+            backoff.pause().await;
+        }
+        let tag = Tag { namespace: namespace.clone(), partition };
+        let mut backoff = Backoff::of_an_edge(runtime);
         loop {
-            match self.try_load(cache, tag, epoch).await {
+            match load(cache, store.as_ref(), &tag, epoch).await {
+                Ok(Ok(())) => break,
+                Ok(Err(stale)) => return Ok(Err(stale)),
                 Err(error) if error.retry => {
-                    tracing::warn!(%error, %tag, "state not read yet, trying again");
-                    self.runtime.sleep(pause).await;
-                    pause = (pause * 2).min(std::time::Duration::from_secs(2));
+                    note("state", &error);
+                    backoff.pause().await;
                 }
-                other => return other,
+                Err(error) => return Err(error),
             }
         }
-    }
-
-    async fn try_load(
-        &mut self,
-        cache: &mut PartitionCache,
-        tag: &Tag,
-        epoch: &KeyedEpoch,
-    ) -> Result<Result<(), Stale>> {
-        if let Err(stale) = cache.load(self.store.as_ref(), tag, &epoch.readers, &[]).await? {
-            return Ok(Err(stale));
-        }
-        let columns = EventColumns::of(&epoch.batch);
-        let read = (0..columns.len()).filter_map(|row| columns.row(row).article_id);
-        let read_last = epoch.readers.iter().filter_map(|reader| {
-            let last = cache.readers.get(reader)?.value.reads.last()?;
-            Some(ArticleId(last.article_id))
-        });
-        let articles: BTreeSet<ArticleId> = read.chain(read_last).collect();
-        let articles: Vec<ArticleId> = articles.into_iter().collect();
-        cache.load(self.store.as_ref(), tag, &[], &articles).await
+        let first = first_offsets.get(partition as usize).copied().unwrap_or_default();
+        let mut touched = fold_rows(cache, epoch, Begin { partition, first });
+        self.embed(cache, epoch, &mut touched).await?;
+        Ok(Ok(write_of(cache, epoch, &touched)))
     }
 
     /// Takes the GRU's steps and puts the new hidden states in place.
@@ -154,7 +152,7 @@ impl Fold {
         epoch: &KeyedEpoch,
         touched: &mut Touched,
     ) -> Result<()> {
-        let Some(inference) = &self.inference else { return Ok(()) };
+        let Some(model) = &self.context.model else { return Ok(()) };
         let mut states: BTreeMap<usize, _> = BTreeMap::new();
         for (place, steps) in std::mem::take(&mut touched.steps) {
             let reader = &epoch.readers[place];
@@ -167,14 +165,14 @@ impl Fold {
             .map(|(state, steps)| {
                 prune(steps);
                 let steps = std::mem::take(steps).into_iter().map(|step| {
-                    let vector = self.table.as_of(step.article, step.as_of);
+                    let vector = self.context.table.as_of(step.article, step.as_of);
                     metrics::counter!(ZERO_VECTORS).increment(u64::from(vector.is_none()));
                     (step, vector)
                 });
                 ReaderSteps { steps: steps.collect(), state }
             })
             .collect();
-        take_steps(inference, &mut readers).await?;
+        take_steps(model.as_ref(), &mut readers).await?;
         for (place, (state, _)) in states {
             if let Some(cached) = cache.readers.get_mut(&epoch.readers[place]) {
                 cached.value = state;
@@ -184,19 +182,45 @@ impl Fold {
     }
 }
 
+/// Loads the epoch's readers, then its articles: those read, and those its readers read last.
+async fn load(
+    cache: &mut PartitionCache,
+    store: &dyn StateStore,
+    tag: &Tag,
+    epoch: &KeyedEpoch,
+) -> Result<Result<(), Stale>> {
+    if let Err(stale) = cache.load(store, tag, &epoch.readers, &[]).await? {
+        return Ok(Err(stale));
+    }
+    let columns = EventColumns::of(&epoch.batch);
+    let read = (0..columns.len()).filter_map(|row| columns.row(row).article_id);
+    let read_last = epoch.readers.iter().filter_map(|reader| {
+        let last = cache.readers.get(reader)?.value.reads.last()?;
+        Some(ArticleId(last.article_id))
+    });
+    let articles: BTreeSet<ArticleId> = read.chain(read_last).collect();
+    let articles: Vec<ArticleId> = articles.into_iter().collect();
+    cache.load(store, tag, &[], &articles).await
+}
+
 /// Folds the rows in the order of the log; the GRU's steps are only noted.
-fn fold_rows(cache: &mut PartitionCache, epoch: &KeyedEpoch) -> Touched {
+fn fold_rows(cache: &mut PartitionCache, epoch: &KeyedEpoch, begin: Begin) -> Touched {
     let columns = EventColumns::of(&epoch.batch);
     let mut touched = Touched::default();
     let summary = cache.summary.get_or_insert_default();
     let mut reads = 0;
+    let mut dead = epoch.dead.iter().copied().peekable();
     for (row_number, place) in epoch.reader_of_row.iter().copied().enumerate() {
         let row = columns.row(row_number);
         let after = row.offset.next();
-        if is_repeat(summary, &row) {
-            continue;
+        while let Some(offset) = dead.next_if(|offset| *offset < row.offset) {
+            note_dead(summary, offset);
+            touched.last = Some(offset.next());
         }
         touched.last = Some(after);
+        if !counts(summary, &row, begin) {
+            continue;
+        }
         let reader = &epoch.readers[place];
         let cached =
             cache.readers.get_mut(reader).expect("the readers of an epoch are loaded before it is folded");
@@ -224,6 +248,10 @@ fn fold_rows(cache: &mut PartitionCache, epoch: &KeyedEpoch) -> Touched {
             Outcome::Ignored | Outcome::Changed => {}
         }
         debug_assert!(row.kind == EventKind::Read || touched.readers.contains_key(&place));
+    }
+    for offset in dead {
+        note_dead(summary, offset);
+        touched.last = Some(offset.next());
     }
     metrics::counter!(READS_FOLDED).increment(reads);
     touched
@@ -266,7 +294,7 @@ impl Operator for Fold {
 
     async fn handle(&mut self, input: Self::In, out: &mut Emitter<Self::Out>) -> Result<()> {
         match input {
-            Feed::Data { lease, data } => match self.fold(lease, data).await? {
+            Feed::Data { lease, data } => match self.fold(lease, data).await {
                 Some(write) => out.emit(Feed::Data { lease, data: write }).await,
                 None => Ok(()),
             },

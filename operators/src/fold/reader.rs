@@ -158,7 +158,7 @@ pub fn prune(steps: &mut Vec<Step>) {
 
 #[cfg(test)]
 mod tests {
-    use abovefold_schemas::Offset;
+    use abovefold_schemas::{Offset, batch::Turn};
 
     use super::*;
 
@@ -183,6 +183,7 @@ mod tests {
             seq,
             detail: None,
             origin: None,
+            turn: Turn::Unknown,
             put_back: false,
         }
     }

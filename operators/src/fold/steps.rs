@@ -1,13 +1,31 @@
 //! The GRU's part of the fold: the steps of many readers, taken together in waves.
 
-use std::sync::Arc;
+use std::{fmt::Debug, sync::Arc};
 
-use abovefold_engine::{EngineError, Result};
-use abovefold_models::{Behaviour, HIDDEN, Inference, StepBatch};
+use abovefold_engine::EngineError;
+use abovefold_models::{Behaviour, HIDDEN, Inference, InferenceError, StepBatch, StepResult};
 use abovefold_schemas::state::ReaderState;
+use async_trait::async_trait;
 
 use super::{reader::Step, table::WIDTH};
 use crate::metrics::GRU_STEPS;
+
+/// What steps hidden states: the session model, or a stand-in for it. The same row must give the same bytes whoever shares its batch.
+#[async_trait]
+pub trait SessionModel: Debug + Send + Sync {
+    /// Steps readers by one read each.
+    ///
+    /// # Errors
+    /// When the numbers do not fit, or the model is gone.
+    async fn step(&self, batch: StepBatch) -> Result<StepResult, InferenceError>;
+}
+
+#[async_trait]
+impl SessionModel for Inference {
+    async fn step(&self, batch: StepBatch) -> Result<StepResult, InferenceError> {
+        Self::step(self, batch).await
+    }
+}
 
 /// One reader's steps in an epoch, each with its article's vector.
 #[derive(Debug)]
@@ -23,7 +41,7 @@ pub struct ReaderSteps<'a> {
 ///
 /// # Errors
 /// When inference fails: folding has no fallback.
-pub async fn take_steps(inference: &Inference, readers: &mut [ReaderSteps<'_>]) -> Result<()> {
+pub async fn take_steps(model: &dyn SessionModel, readers: &mut [ReaderSteps<'_>]) -> Result<(), EngineError> {
     let zeros = vec![0.0; WIDTH];
     let waves = readers.iter().map(|reader| reader.steps.len()).max().unwrap_or(0);
     for wave in 0..waves {
@@ -48,7 +66,7 @@ pub async fn take_steps(inference: &Inference, readers: &mut [ReaderSteps<'_>]) 
         }
         metrics::counter!(GRU_STEPS).increment(rows.len() as u64);
         let result =
-            inference.step(batch).await.map_err(|error| EngineError::ours("take a GRU step", error))?;
+            model.step(batch).await.map_err(|error| EngineError::ours("take a GRU step", error))?;
         for (row, place) in rows.into_iter().enumerate() {
             readers[place].state.hidden = to_bytes(result.row(row));
         }

@@ -24,7 +24,10 @@ use super::{
     local::{Derived, Signals, lock},
     open::check_namespace,
 };
-use crate::error::{EngineError, Result};
+use crate::{
+    error::{EngineError, Result},
+    runtime::Runtime,
+};
 use readers::Readers;
 use writer::{Change, Writer};
 
@@ -134,7 +137,7 @@ impl StateStore for EmbeddedStore {
 
     async fn wait_for(&self, tag: &Tag, next: Offset) -> Result<Marker> {
         let read = || async { Ok(self.read(tag, &[], &[]).await?.marker) };
-        self.shared.signals.wait(tag, next, POLL, read).await
+        self.shared.signals.wait(&Runtime::real(), tag, next, POLL, read).await
     }
 
     async fn hurry(&self, tag: &Tag, next: Offset) -> Result<()> {

@@ -26,7 +26,10 @@ use super::{
     local::{Signals, lock},
     open::{check_namespace, masked},
 };
-use crate::error::{EngineError, Result};
+use crate::{
+    error::{EngineError, Result},
+    runtime::Runtime,
+};
 use listener::Listener;
 use wire::Wire;
 
@@ -135,7 +138,7 @@ impl StateStore for RedisStore {
         check_namespace(&tag.namespace)?;
         self.listener.subscribe(&tag.namespace).await;
         let read = || async { Ok(self.read(tag, &[], &[]).await?.marker) };
-        self.signals.wait(tag, next, POLL, read).await
+        self.signals.wait(&Runtime::real(), tag, next, POLL, read).await
     }
 
     async fn hurry(&self, tag: &Tag, next: Offset) -> Result<()> {
