@@ -71,8 +71,8 @@ struct State {
     next: u64,
     /// Tasks that wait or can go on, and their processes; the one that runs is not among them.
     tasks: BTreeMap<u64, (u64, BoxedTask)>,
-    /// Tasks that can go on.
-    ready: Vec<u64>,
+    /// Tasks that can go on. In the order of their numbers, since some of tokio's primitives wake who waits in an order of chance.
+    ready: BTreeSet<u64>,
     /// Moments (in microseconds since the origin) that are waited for.
     timers: BTreeMap<(u64, u64), Waker>,
     running: Option<(u64, u64)>,
@@ -95,7 +95,7 @@ impl Simulation {
             chance: ChaCha8Rng::seed_from_u64(seed),
             next: 0,
             tasks: BTreeMap::new(),
-            ready: Vec::new(),
+            ready: BTreeSet::new(),
             timers: BTreeMap::new(),
             running: None,
             running_is_dead: false,
@@ -184,7 +184,7 @@ impl World {
             return id;
         }
         state.tasks.insert(id, (process, task));
-        state.ready.push(id);
+        state.ready.insert(id);
         id
     }
 
@@ -234,7 +234,8 @@ impl World {
         let mut state = self.state();
         while !state.ready.is_empty() {
             let place = (state.chance.next_u64() % state.ready.len() as u64) as usize;
-            let id = state.ready.swap_remove(place);
+            let Some(id) = state.ready.iter().nth(place).copied() else { break };
+            state.ready.remove(&id);
             // One that ended may have been woken nevertheless.
             let Some((process, mut task)) = state.tasks.remove(&id) else { continue };
             state.running = Some((id, process));
@@ -267,10 +268,7 @@ struct TaskWaker {
 
 impl Wake for TaskWaker {
     fn wake(self: Arc<Self>) {
-        let mut state = self.world.state();
-        if !state.ready.contains(&self.id) {
-            state.ready.push(self.id);
-        }
+        self.world.state().ready.insert(self.id);
     }
 }
 

@@ -22,7 +22,7 @@ use self::{
     partition::{Cursors, Partition},
 };
 use super::{
-    Bounds, Log, LogClock, LogMember, LogReader, Membership, NewRecord, Position, RecordRun,
+    Bounds, Log, LogClock, LogMember, LogReader, Membership, NewRecord, Position, Record, RecordRun,
     open::check_topic_name, partition_of,
 };
 use crate::error::{EngineError, Result};
@@ -96,6 +96,13 @@ impl MemoryLog {
         }
         drop(state);
         self.shared.changed.send_replace(());
+    }
+
+    /// The records of a partition at and after `from` and before `until`; none where there is no such partition.
+    pub fn records(&self, topic: &str, partition: u32, from: Offset, until: Offset) -> Vec<Record> {
+        let state = self.shared.state();
+        let found = state.topics.get(topic).and_then(|partitions| partitions.get(partition as usize));
+        found.map_or_else(Vec::new, |partition| partition.between(from, until))
     }
 
     /// Moves the end of a partition by offsets that hold nothing for a reader, as control records of transactions do.

@@ -65,6 +65,11 @@ impl Partition {
         self.records.partition_point(|record| record.offset.0 < offset)
     }
 
+    pub(super) fn between(&self, from: Offset, until: Offset) -> Vec<Record> {
+        let records = self.records.range(self.place_of(from.0)..self.place_of(until.0).max(self.place_of(from.0)));
+        records.cloned().collect()
+    }
+
     fn run(&self, number: u32, from: u64, most: usize) -> RecordRun {
         let first = self.place_of(from);
         let records: Vec<Record> = self.records.iter().skip(first).take(most).cloned().collect();

@@ -1,0 +1,1 @@
+//! Scenes that end in a refusal, each played over the same simulated edges.
