@@ -6,6 +6,8 @@
 #   make test              set up, build and run every test that this machine can run; ARGS go to cargo test,
 #                          as in ARGS=marker or ARGS='--test state_conformance'
 #   make build             the program, at target/release/abovefold
+#   make mutants           builds the program with each fault of deploy/mutants.toml in turn, and says which tests catch it
+#   make soak SEEDS=20000  the simulation over as many seeds
 #   make bench             the benchmarks, as one table; ARGS go to them
 #   make servers           Kafka, Redis and Elasticsearch on 127.0.0.1 (KAFKA_PORT, REDIS_PORT, ELASTICSEARCH_PORT)
 #   make servers-stop      stops them; their data is kept
@@ -19,7 +21,8 @@ WITH_ENV := eval "$$($(SETUP)/env.sh)" &&
 SHELL := /bin/bash
 
 .DEFAULT_GOAL := build
-.PHONY: demo test build bench servers servers-stop fmt lint doc setup help
+SEEDS ?= 20000
+.PHONY: demo test build mutants soak bench servers servers-stop fmt lint doc setup help
 
 demo: build
 	@target/release/abovefold demo $(ARGS)
@@ -29,6 +32,12 @@ build:
 
 test:
 	@$(SETUP)/test.sh $(ARGS)
+
+mutants: build
+	@$(WITH_ENV) python3 $(SETUP)/mutants.py $(ARGS)
+
+soak: setup
+	@$(WITH_ENV) ABOVEFOLD_SIMULATION_SEEDS=$(SEEDS) cargo test --release --workspace --locked --test simulation every_seed -- --nocapture
 
 bench: build
 	@# The whole workspace, as everywhere: one crate alone would be built with other features of its dependencies.

@@ -142,8 +142,37 @@ fn parse<T: Kept>(tag: &Tag, value: Option<Value>) -> Result<T> {
         Some(value) => T::from_kept(&value.bytes).map_err(|error| {
             EngineError::user(
                 format!("read state of {tag}"),
-                format!("{error}; was it written by a newer version?"),
+                format!(
+                    "{error}; start the version that wrote it, or rebuild the state from the log by `abovefold replay --namespace NEW` and \
+                     promote that"
+                ),
             )
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use abovefold_engine::state::{EpochWrite, MemoryStore};
+
+    use super::*;
+
+    /// The store fell back, and what is asked for now may be older than what is held: nothing of both may meet in one epoch.
+    #[tokio::test]
+    async fn values_of_a_marker_that_this_worker_did_not_write_are_not_taken_in() {
+        let (store, tag) = (MemoryStore::new(), Tag { namespace: "main".into(), partition: 0 });
+        let at = |next| Marker::start(Offset(next));
+        store.initialise(&tag, at(0)).await.unwrap();
+        let mut cache = PartitionCache::new(Lease { partition: 0, generation: 1 }, at(0));
+        let (ann, bea) = (ReaderId::new("ann").unwrap(), ReaderId::new("bea").unwrap());
+        assert_eq!(cache.load(&store, &tag, std::slice::from_ref(&ann), &[]).await, Ok(Ok(())));
+        cache.expect(at(5));
+        let write = |expected, target| EpochWrite { expected, target, puts: Vec::new(), invalidated: Vec::new() };
+        store.write_epoch(&tag, &write(at(0), at(3))).await.unwrap();
+        let stale = cache.load(&store, &tag, std::slice::from_ref(&bea), &[]).await.unwrap();
+        assert!(stale.is_err(), "marker 3 is somebody else's");
+        assert!(!cache.readers.contains_key(&bea));
+        store.write_epoch(&tag, &write(at(3), at(5))).await.unwrap();
+        assert_eq!(cache.load(&store, &tag, &[bea], &[]).await, Ok(Ok(())));
     }
 }

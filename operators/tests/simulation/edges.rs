@@ -4,7 +4,7 @@ use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use abovefold_engine::{
     EngineError, Result, Runtime,
-    log::{Bounds, Log, LogMember, LogReader, Membership, NewRecord, Position},
+    log::{Bounds, Log, LogMember, LogReader, MemberEvent, Membership, NewRecord, Position},
     state::{Changes, EpochWrite, Snapshot, StateStore, Tag, Value, WriteOutcome},
 };
 use abovefold_schemas::{Marker, Offset, Timestamp};
@@ -222,6 +222,47 @@ impl Log for Edges {
     }
 
     async fn join(&self, topic: &str, membership: Membership) -> Result<Box<dyn LogMember>> {
-        self.at_log("join", || self.world.log.join(topic, membership)).await
+        let namespace = membership.group.trim_start_matches("simulated-").to_owned();
+        let member = self.at_log("join", || self.world.log.join(topic, membership)).await?;
+        Ok(Box::new(Member { member, namespace, world: self.world.clone() }))
+    }
+}
+
+/// A member whose commits are looked at: they may only name what is stored.
+struct Member {
+    member: Box<dyn LogMember>,
+    namespace: String,
+    world: Arc<World>,
+}
+
+#[async_trait]
+impl LogMember for Member {
+    async fn next(&mut self) -> Result<MemberEvent> {
+        self.member.next().await
+    }
+
+    async fn start(&mut self, partition: u32, from: Offset) -> Result<()> {
+        self.member.start(partition, from).await
+    }
+
+    async fn pause(&mut self, partition: u32) -> Result<()> {
+        self.member.pause(partition).await
+    }
+
+    async fn resume(&mut self, partition: u32) -> Result<()> {
+        self.member.resume(partition).await
+    }
+
+    fn commit(&mut self, partition: u32, next: Offset) {
+        let tag = Tag { namespace: self.namespace.clone(), partition };
+        let stored = self.world.store.held(&tag).0.map_or(Offset(0), |marker| marker.next);
+        if next > stored && !self.world.has_forgotten() {
+            self.world.violated(format!("{tag}: offset {next} was committed, and {stored} is stored"));
+        }
+        self.member.commit(partition, next);
+    }
+
+    async fn leave(self: Box<Self>) -> Result<()> {
+        self.member.leave().await
     }
 }

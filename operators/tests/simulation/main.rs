@@ -11,6 +11,7 @@ mod model;
 mod oracle;
 mod plan;
 mod run;
+mod scenes;
 mod seen;
 
 mod traffic;

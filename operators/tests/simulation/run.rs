@@ -142,7 +142,7 @@ async fn play(world: &Arc<World>, plan: &Plan, base: &[u64]) -> Ledger {
     strike(world, plan, base, &mut processes, &stopped).await;
     let ledger = sent.await.unwrap();
     snapshots.abort();
-    quiet(world).await;
+    quiet(world, plan).await;
     ended.0.send_replace(true);
     stop.send_replace(true);
     for (_, ending) in processes {
@@ -247,7 +247,7 @@ async fn client(world: Arc<World>, number: u64, ended: watch::Receiver<bool>) {
 }
 
 /// Waits until both namespaces have come to the end of the log, which the intake makes longer.
-async fn quiet(world: &Arc<World>) {
+async fn quiet(world: &Arc<World>, plan: &Plan) {
     let limit = world.runtime.now().0 + TRAFFIC_MS as i64 + QUIET_MS;
     let mut still = 0;
     while still < 4 {
@@ -272,6 +272,16 @@ async fn quiet(world: &Arc<World>) {
         }
     }
     world.check_all();
+    for (group, namespace) in [("simulated-main", "main"), ("simulated-intake", INTAKE_NAMESPACE)] {
+        for partition in 0..PARTITIONS {
+            let stored = world.store.held(&Tag { namespace: namespace.into(), partition }).0.map(|marker| marker.next);
+            let committed = world.log.committed(group, EVENTS, partition);
+            // What was folded before a crash may have been committed by nobody since.
+            if committed > stored || (committed.is_none() && stored > Some(Offset(0)) && plan.faults.is_empty()) {
+                world.violated(format!("{group} committed {committed:?} of partition {partition}, stored is {stored:?}"));
+            }
+        }
+    }
 }
 
 /// What has to hold when all is quiet.

@@ -120,6 +120,12 @@ impl World {
         self.state().saved.push((self.runtime.now(), saved));
     }
 
+    /// Whether the store ever lost anything.
+    pub fn has_forgotten(&self) -> bool {
+        let state = self.state();
+        ["store forgets", "store emptied"].iter().any(|kind| state.faults.contains_key(kind))
+    }
+
     /// Lets the store forget what it took in since so long ago.
     pub fn forget(&self, ms: u64) {
         let since = self.runtime.now().0 - ms as i64;

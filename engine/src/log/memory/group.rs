@@ -29,6 +29,8 @@ struct Group {
     next_seat: u64,
     /// Members that lost their seat and have not been told.
     unaware: BTreeSet<u64>,
+    /// What was committed last, by partition.
+    committed: BTreeMap<u32, Offset>,
 }
 
 /// A member as the group sees it.
@@ -62,6 +64,10 @@ impl Groups {
         group.unaware.insert(seat);
         group.spread();
         true
+    }
+
+    pub(super) fn committed(&mut self, group: &str, topic: &str, partition: u32) -> Option<Offset> {
+        self.group(group, topic).committed.get(&partition).copied()
     }
 
     pub(super) fn tell_expelled(&mut self, group: &str, topic: &str) {
@@ -211,7 +217,7 @@ impl LogMember for MemoryMember {
     }
 
     fn commit(&mut self, partition: u32, next: Offset) {
-        tracing::trace!(partition, %next, "committed");
+        self.shared.state().groups.group(&self.group, &self.topic).committed.insert(partition, next);
     }
 
     async fn leave(self: Box<Self>) -> Result<()> {

@@ -128,6 +128,11 @@ impl MemoryLog {
         expelled
     }
 
+    /// What a group committed last of a partition.
+    pub fn committed(&self, group: &str, topic: &str, partition: u32) -> Option<Offset> {
+        self.shared.state().groups.committed(group, topic, partition)
+    }
+
     /// Lets the members that were expelled know, whereupon they join again.
     pub fn tell_expelled(&self, group: &str, topic: &str) {
         self.shared.state().groups.tell_expelled(group, topic);
