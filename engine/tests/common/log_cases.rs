@@ -355,7 +355,7 @@ async fn a_member_goes_back_and_forth(log: Arc<dyn Log>) {
                 let run = next_run(&mut *member).await;
                 let place = places.get_mut(&run.partition).unwrap();
                 assert_eq!(run.records[0].offset.0, *place);
-                *place = run.next().0;
+                *place = run.next.0;
             }
         }
         member.start(partition, Offset(from)).await.unwrap();

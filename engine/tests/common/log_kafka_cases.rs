@@ -195,7 +195,7 @@ async fn a_cut_log_is_refused(log: Arc<dyn Log>, port: u16) {
         log.append("cut", vec![NewRecord::keyed("k", value)]).await.unwrap();
     }
     let mut reader = log.read("cut", vec![Position { partition: 0, offset: Offset(0) }]).await.unwrap();
-    let mut place = in_time(reader.next()).await.unwrap().next().0;
+    let mut place = in_time(reader.next()).await.unwrap().next.0;
     let admin: AdminClient<DefaultClientContext> =
         ClientConfig::new().set("bootstrap.servers", format!("127.0.0.1:{port}")).create().unwrap();
     let mut cut = TopicPartitionList::new();
@@ -205,7 +205,7 @@ async fn a_cut_log_is_refused(log: Arc<dyn Log>, port: u16) {
         match in_time(reader.next()).await {
             Ok(run) => {
                 assert_eq!(run.records[0].offset.0, place, "nothing is skipped");
-                place = run.next().0;
+                place = run.next.0;
             }
             Err(error) => break error,
         }
@@ -230,7 +230,7 @@ async fn a_restart_costs_nothing(log: Arc<dyn Log>, server: &KafkaServer) {
     member.start(0, Offset(0)).await.unwrap();
     let mut places = [0, 0];
     while places[0] < 100 {
-        places[0] = next_run(&mut *member).await.next().0;
+        places[0] = next_run(&mut *member).await.next.0;
     }
     server.stop();
     let appended = {
@@ -243,7 +243,7 @@ async fn a_restart_costs_nothing(log: Arc<dyn Log>, server: &KafkaServer) {
         match in_time(member.next()).await.unwrap() {
             MemberEvent::Records(run) => {
                 assert_eq!(run.records[0].offset.0, places[0]);
-                places[0] = run.next().0;
+                places[0] = run.next.0;
             }
             // It may find itself expelled.
             MemberEvent::Revoked(_) => {}
@@ -253,7 +253,7 @@ async fn a_restart_costs_nothing(log: Arc<dyn Log>, server: &KafkaServer) {
     while places[1] < 200 {
         let run = in_time(reader.next()).await.unwrap();
         assert_eq!(run.records[0].offset.0, places[1]);
-        places[1] = run.next().0;
+        places[1] = run.next.0;
     }
     member.leave().await.unwrap();
 }
