@@ -151,6 +151,24 @@ impl Connection {
         EngineError::user(tried, format!("{error}; {advice}"))
     }
 
+    /// The error of an append. A topic that is not there, or closed to us, may be so no longer when the same records are sent again: who
+    /// must not drop them waits for that.
+    pub(super) fn append_error(&self, tried: &str, error: &KafkaError) -> EngineError {
+        use RDKafkaErrorCode as Code;
+        let may_be_mended = matches!(
+            error.rdkafka_error_code(),
+            Some(
+                Code::UnknownTopicOrPartition
+                    | Code::UnknownTopic
+                    | Code::UnknownPartition
+                    | Code::TopicAuthorizationFailed
+                    | Code::ClusterAuthorizationFailed
+            )
+        );
+        let told = self.error(tried, error);
+        EngineError { retry: told.retry || may_be_mended, ..told }
+    }
+
     /// Keeps what librdkafka says about its connections.
     pub(super) fn note_trouble(&self, error: &KafkaError, reason: &str) {
         // It follows the reasons, and gives none.

@@ -124,7 +124,9 @@ impl Log for KafkaLog {
     }
 
     async fn append(&self, topic: &str, records: Vec<NewRecord>) -> Result<Vec<Position>> {
-        let partitions = self.expect_topic(topic, "append to").await?;
+        // A topic that is not there may be made: who must not drop records waits for it.
+        let missing = |error: EngineError| EngineError { retry: true, ..error };
+        let partitions = self.expect_topic(topic, "append to").await.map_err(missing)?;
         self.check_size(topic, &records)?;
         let mut positions = self.producer.append(topic, partitions, &records).await?;
         if positions.iter().any(Option::is_none) {
