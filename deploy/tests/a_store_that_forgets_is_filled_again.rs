@@ -6,7 +6,11 @@
 
 mod common;
 
-use std::{fs, path::Path, time::Instant};
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use common::{
     Home, copy_folder,
@@ -17,6 +21,8 @@ use common::{
     skip,
 };
 
+/// Between two appends.
+const PAUSE: Duration = Duration::from_millis(10);
 /// Where Redis keeps its append-only files, below its folder.
 const AOF: &str = "appendonlydir";
 
@@ -49,7 +55,7 @@ fn a_redis_that_is_killed_and_comes_back_with_all_some_or_nothing() {
         }
         let (outside, home) = (pipeline.home(), pipeline.home());
         let worker = pipeline.worker(&home);
-        let feeder = pipeline.feed(pipeline.stream(seed, 560));
+        let feeder = pipeline.feed(pipeline.stream(seed, 560), PAUSE);
         let files = redis.folder().join(AOF);
         let older = Home::new();
 
@@ -70,15 +76,11 @@ fn a_redis_that_is_killed_and_comes_back_with_all_some_or_nothing() {
         redis.start_again().unwrap();
 
         feeder.finish();
-        let first_end = pipeline.settle();
+        pipeline.settle();
         // While nothing flows, too: the worker looks.
         redis.kill();
         replace_folder(older.path(), &files);
         redis.start_again().unwrap();
-        eventually("the store has the older state for a moment, or the worker was faster", || {
-            pipeline.markers("main").map(drop)
-        });
-        assert!(pipeline.settle() >= first_end);
         let checked = pipeline.check(&outside);
         let said = end(worker);
         resets += count(&said, BEGINS_AGAIN);
@@ -110,7 +112,7 @@ fn a_cluster_that_fails_over_to_a_late_replica() {
     let mut pipeline = Pipeline::new("failover", kafka.port, &format!("redis+cluster://{}", nodes.join(",")));
     let (outside, home) = (pipeline.home(), pipeline.home());
     let worker = pipeline.worker(&home);
-    let feeder = pipeline.feed(pipeline.stream(7, 560));
+    let feeder = pipeline.feed(pipeline.stream(7, 560), PAUSE);
     let mut lost = 0;
     // The primary of the partitions 0 and 1 and of the intake's partition 0, then that of the others.
     for (node, from) in [(0_u16, 60), (2, 300)] {

@@ -5,7 +5,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread::JoinHandle,
     time::{Duration, Instant},
@@ -43,7 +43,7 @@ pub struct Pipeline {
     pub log: Arc<dyn Log>,
     store: Option<Arc<dyn StateStore>>,
     with_model: bool,
-    appended: AtomicUsize,
+    appended: Arc<AtomicUsize>,
 }
 
 /// Figures of a pipeline that has come to the end of its log and is as it should be.
@@ -74,7 +74,7 @@ impl Pipeline {
             log,
             store: None,
             with_model: false,
-            appended: AtomicUsize::new(0),
+            appended: Arc::default(),
         };
         pipeline.block_on(make_topics(
             pipeline.log.as_ref(),
@@ -149,23 +149,32 @@ impl Pipeline {
         self.block_on(append(self.log.as_ref(), &self.events(), records));
     }
 
-    /// Begins to append, a few records at a time, while the test does other things.
-    pub fn feed(&self, records: Vec<NewRecord>) -> Feeder {
-        self.appended.fetch_add(records.len(), Ordering::Relaxed);
+    /// Begins to append, a few records at a time with a pause between, while the test does other things.
+    pub fn feed(&self, records: Vec<NewRecord>, pause: Duration) -> Feeder {
         let (log, topic, handle) = (Arc::clone(&self.log), self.events(), self.runtime.handle().clone());
-        let done = Arc::new(AtomicUsize::new(0));
-        let counter = Arc::clone(&done);
+        let (done, stop) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+        let (counter, stopped, appended) = (Arc::clone(&done), Arc::clone(&stop), Arc::clone(&self.appended));
         let thread = std::thread::spawn(move || {
-            for some in records.chunks(4) {
+            for some in records.chunks(4).take_while(|_| !stopped.load(Ordering::Relaxed)) {
                 // The log may be away for a while: what was not acknowledged is not known to be there, and is sent again.
                 while let Err(error) = handle.block_on(log.append(&topic, some.to_vec())) {
                     assert!(error.retry, "{error}");
                 }
                 counter.fetch_add(some.len(), Ordering::Relaxed);
-                std::thread::sleep(Duration::from_millis(10));
+                appended.fetch_add(some.len(), Ordering::Relaxed);
+                std::thread::sleep(pause);
             }
         });
-        Feeder { done, thread }
+        Feeder { done, stop, thread }
+    }
+
+    /// The address of a running program's health, and the program, which has read path and write path.
+    pub fn run(&self, home: &Home) -> (Program, String) {
+        let mut command = home.command(&["run", "--listen", "127.0.0.1:0"]);
+        command.env("RUST_LOG", "info,librdkafka=error");
+        let mut program = Program::spawn(command);
+        let address = program.address();
+        (program, address)
     }
 
     fn store(&mut self) -> Arc<dyn StateStore> {
@@ -189,6 +198,22 @@ impl Pipeline {
             }
             Some(markers)
         })
+    }
+
+    /// Waits until namespace and intake have come to where the log ends now: each partition has a worker.
+    pub fn catches_up(&mut self) {
+        let ends = self.block_on(ends(self.log.as_ref(), &self.events()));
+        let begun = Instant::now();
+        for namespace in ["main", "intake"] {
+            while !self
+                .markers(namespace)
+                .is_some_and(|markers| markers.iter().zip(&ends).all(|(m, end)| m >= end))
+            {
+                let markers = self.markers(namespace);
+                assert!(begun.elapsed() < PATIENCE, "the end was at {ends:?}, {namespace} is at {markers:?}");
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        }
     }
 
     /// Waits until namespace and intake have come to the end of the log, and the intake has sent nothing more; returns the end.
@@ -276,6 +301,7 @@ impl Pipeline {
 /// Appends while the test does other things.
 pub struct Feeder {
     done: Arc<AtomicUsize>,
+    stop: Arc<AtomicBool>,
     thread: JoinHandle<()>,
 }
 
@@ -290,6 +316,17 @@ impl Feeder {
             );
             std::thread::sleep(Duration::from_millis(2));
         }
+    }
+
+    /// How many records are appended.
+    pub fn count(&self) -> usize {
+        self.done.load(Ordering::Relaxed)
+    }
+
+    /// Ends with what has been appended.
+    pub fn stop(self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.join().unwrap();
     }
 
     /// Waits for the rest.

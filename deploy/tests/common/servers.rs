@@ -152,6 +152,14 @@ fn free_ports(count: u16) -> u16 {
         .unwrap()
 }
 
+/// Asks Kafka by one of its own tools (`kafka-topics.sh`, `kafka-groups.sh`), and returns its answer.
+pub fn kafka_tool(tool: &str, port: u16, words: &[&str]) -> String {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("servers").join(tool);
+    let output = Command::new("bash").arg(script).arg(port.to_string()).args(words).output().unwrap();
+    assert!(output.status.success(), "{tool} {words:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
 /// kcat, a client of Kafka that is not ours; `Err` says that there is none.
 pub fn kcat() -> Result<PathBuf, String> {
     let named = std::env::var_os("ABOVEFOLD_KCAT").map(PathBuf::from);
