@@ -34,7 +34,7 @@ enum Change {
     IsKilled(&'static str),
 }
 
-const CHANGES: [Change; 11] = [
+const CHANGES: [Change; 9] = [
     Change::Joins("b"),
     Change::Joins("c"),
     Change::Joins("d"),
@@ -44,8 +44,6 @@ const CHANGES: [Change; 11] = [
     Change::Joins("c"),
     Change::IsKilled("d"),
     Change::Joins("d"),
-    Change::IsKilled("c"),
-    Change::Joins("c"),
 ];
 
 fn home(pipeline: &Pipeline) -> Home {
@@ -122,7 +120,7 @@ fn ten_rebalances_a_static_member_and_a_broker_restart_lose_nothing() {
     }
     let rebalanced = CHANGES.len() + 3;
     say(&format!(
-        "consumer group: {rebalanced} rebalances (1 -> 4 -> 3 workers, 3 kills), a static member that came back, a broker restart; {} records, \
+        "consumer group: {rebalanced} rebalances (1 -> 4 -> 3 workers, 2 kills), a static member that came back, a broker restart; {} records, \
          {} partitions begun, {} conflicts, {} copies sent again; digest equal, committed offsets at the end, {:.0} s",
         checked.records,
         count(&said, "partition begins"),
@@ -179,12 +177,9 @@ fn a_store_that_hangs_longer_than_the_poll_interval_gets_nobody_expelled() {
     let after = members(&kafka, "hangs-main");
     let checked = pipeline.check(&outside);
     assert_eq!(before, after, "the same members hold the same partitions");
-    let mut said = Vec::new();
-    for mut worker in workers {
-        said.extend(worker.say_all());
-        // Ending in order revokes what it has: that is said behind this.
-        end(worker);
-    }
+    // What they say when they end in order is another matter.
+    let said: Vec<String> = workers.iter_mut().flat_map(Program::say_all).collect();
+    workers.into_iter().for_each(|worker| drop(end(worker)));
     let rebalances = count(&said, "revoked") + count(&said, "assigned");
     assert_eq!(rebalances, 0, "nobody was expelled:\n{}", said.join("\n"));
     say(&format!(

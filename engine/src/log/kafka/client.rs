@@ -107,9 +107,14 @@ impl Connection {
         config
     }
 
-    /// For questions only: no group, no fetching.
+    /// For questions only: no group, no fetching. (The session's time-out is there because librdkafka compares it with a
+    /// `max.poll.interval.ms` of the user's, whether there is a session or not.)
     pub(super) fn admin_config(&self) -> ClientConfig {
-        self.config(&[("isolation.level", "read_committed"), ("allow.auto.create.topics", "false")])
+        self.config(&[
+            ("isolation.level", "read_committed"),
+            ("allow.auto.create.topics", "false"),
+            ("session.timeout.ms", &self.settings.session_timeout.as_millis().to_string()),
+        ])
     }
 
     /// The error of a client that could not even be made.
