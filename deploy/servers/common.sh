@@ -96,10 +96,13 @@ end_with_owner() {
     [ -n "$owner" ] || return 0
     (
         born="$(started_at "$owner")"
-        while alive "$dir" && [ "$(started_at "$owner")" = "$born" ] && [ "$(process_state "$owner")" != Z ]; do
+        watched="$(cat "$dir/pid.started")"
+        # The folder's next server, if there is one, has a watch of its own.
+        is_watched() { alive "$dir" && [ "$(cat "$dir/pid.started" 2>/dev/null)" = "$watched" ]; }
+        while is_watched && [ "$(started_at "$owner")" = "$born" ] && [ "$(process_state "$owner")" != Z ]; do
             sleep 1
         done
-        stop_server "$dir" 10
+        if is_watched; then stop_server "$dir" 10; fi
     ) >/dev/null 2>&1 </dev/null &
 }
 

@@ -18,7 +18,7 @@ use abovefold_engine::{
     log::{Log, LogClock, LogSettings, NewRecord, open},
     source::read_to_end,
 };
-use abovefold_schemas::{ArticleVersion, Kept, Timestamp, records::NamespaceChange};
+use abovefold_schemas::{Timestamp, records::NamespaceChange};
 use common::{
     Home,
     newsroom::{self, Dice},
@@ -26,14 +26,13 @@ use common::{
     say,
     servers::Server,
     skip,
+    stream::{self, PARTITIONS, append, block_on, ends, make_topics},
 };
 use futures::TryStreamExt;
 use serde_json::Value;
 
 const SEEDS: u64 = 20;
 const RECORDS: usize = 320;
-const PARTITIONS: u32 = 4;
-const ARTICLES: i64 = 12;
 
 /// Where the kills of a run of seeds fell.
 #[derive(Default)]
@@ -69,7 +68,7 @@ fn on_the_embedded_edges() {
             newsroom::model(&undisturbed.at("model"));
         }
         let ends = block_on(async {
-            make_topics(log.as_ref()).await;
+            make_topics(log.as_ref(), "user_events", "articles").await;
             append(log.as_ref(), "user_events", stream(seed, false)).await;
             ends(log.as_ref(), "user_events").await
         });
@@ -95,7 +94,7 @@ fn over_kafka_and_redis() {
     let started = Instant::now();
     let mut kills = Kills::default();
     let log = open(&format!("kafka://127.0.0.1:{}", kafka.port), &LogSettings::default()).unwrap();
-    block_on(make_topics(log.as_ref()));
+    block_on(make_topics(log.as_ref(), "user_events", "articles"));
     for seed in 0..SEEDS {
         let (events, namespaces) = (format!("events_{seed}"), format!("namespaces_{seed}"));
         block_on(async {
@@ -144,7 +143,7 @@ fn a_missing_event_shows_in_the_digest() {
             records[last_read].value = "none".into();
         }
         let ends = block_on(async {
-            make_topics(log.as_ref()).await;
+            make_topics(log.as_ref(), "user_events", "articles").await;
             append(log.as_ref(), "user_events", records).await;
             ends(log.as_ref(), "user_events").await
         });
@@ -169,44 +168,8 @@ fn home(seed: u64) -> Home {
         .with("WINDOW__MAX_RECORDS", format!("{}", [8, 16, 23][seed as usize % 3]))
 }
 
-fn block_on<T>(work: impl Future<Output = T>) -> T {
-    tokio::runtime::Runtime::new().unwrap().block_on(work)
-}
-
-async fn make_topics(log: &dyn Log) {
-    for topic in ["user_events", "articles"] {
-        log.create_topic(topic, PARTITIONS).await.unwrap();
-    }
-    let version = |article_id: i64| {
-        let vector = newsroom::vector(article_id);
-        let version =
-            ArticleVersion { article_id, title: newsroom::title(article_id), vector, ..Default::default() };
-        NewRecord::keyed(article_id.to_string(), version.to_kept())
-    };
-    append(log, "articles", (0..ARTICLES).map(version).collect()).await;
-}
-
 fn stream(seed: u64, with_strays: bool) -> Vec<NewRecord> {
-    let records = newsroom::stream(seed, RECORDS, 25, ARTICLES as u64);
-    records
-        .into_iter()
-        .enumerate()
-        .map(|(number, (key, value))| {
-            let stray = with_strays && number % 29 == 7;
-            NewRecord {
-                partition: stray.then_some(number as u32 % PARTITIONS),
-                ..NewRecord::keyed(key, value)
-            }
-        })
-        .collect()
-}
-
-async fn append(log: &dyn Log, topic: &str, records: Vec<NewRecord>) {
-    log.append(topic, records).await.unwrap();
-}
-
-async fn ends(log: &dyn Log, topic: &str) -> Vec<u64> {
-    log.bounds(topic).await.unwrap().iter().map(|bounds| bounds.end.0).collect()
+    stream::stream(seed, RECORDS, with_strays)
 }
 
 /// Makes the namespace `killed` beside `main`, defined as that is.

@@ -18,7 +18,7 @@ use std::{
         Arc,
         atomic::{AtomicI64, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use abovefold_engine::{
@@ -75,6 +75,13 @@ fn properties_that_librdkafka_does_not_know_are_refused() {
     let error = log::open("kafka://127.0.0.1:1/t", &settings).unwrap_err();
     assert_eq!(error.fault, Fault::User);
     assert!(error.to_string().contains("no.such.property"), "{error}");
+}
+
+#[test]
+fn the_users_poll_interval_may_be_as_short_as_the_sessions_time_out() {
+    let mut settings = LogSettings { session_timeout: Duration::from_secs(2), ..LogSettings::default() };
+    settings.kafka.insert("max.poll.interval.ms".into(), "3000".into());
+    log::open("kafka://127.0.0.1:1/t", &settings).unwrap();
 }
 
 #[tokio::test]

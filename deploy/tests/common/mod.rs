@@ -5,8 +5,10 @@
 
 pub mod http;
 pub mod newsroom;
+pub mod pipeline;
 pub mod program;
 pub mod servers;
+pub mod stream;
 
 use std::{
     path::{Path, PathBuf},
@@ -110,7 +112,8 @@ impl Home {
     }
 }
 
-fn copy_folder(from: &Path, to: &Path) {
+/// Copies a folder with all that is in it.
+pub fn copy_folder(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();

@@ -43,6 +43,13 @@ impl Program {
         }
     }
 
+    /// The lines that it said so far and that were not looked at yet.
+    pub fn say_all(&mut self) -> Vec<String> {
+        let lines: Vec<String> = self.lines.try_iter().collect();
+        self.said.extend(lines.iter().cloned());
+        lines
+    }
+
     /// Waits until it says a line that holds `text`, and returns that line.
     pub fn wait_for(&mut self, text: &str) -> String {
         let end = Instant::now() + PATIENCE;

@@ -4,6 +4,7 @@ use std::{
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::{Arc, Mutex, PoisonError, Weak},
 };
 
 use tempfile::TempDir;
@@ -22,6 +23,28 @@ impl Server {
         Self::start("kafka.sh", &[])
     }
 
+    /// One Kafka for the tests of a file that run at the same time; the last one stops it.
+    pub fn shared_kafka() -> Result<Arc<Self>, String> {
+        static SERVER: Mutex<Weak<Server>> = Mutex::new(Weak::new());
+        let mut place = SERVER.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(server) = place.upgrade() {
+            return Ok(server);
+        }
+        let started = Arc::new(Self::kafka()?);
+        *place = Arc::downgrade(&started);
+        Ok(started)
+    }
+
+    /// Redis with further settings.
+    pub fn redis_with(settings: &[&str]) -> Result<Self, String> {
+        Self::start("redis.sh", settings)
+    }
+
+    /// A Redis Cluster of three primaries with a replica each, on six ports from its own on.
+    pub fn redis_cluster() -> Result<Self, String> {
+        Self::start_at("redis-cluster.sh", free_ports(6), &["1"])
+    }
+
     /// Redis with many databases.
     pub fn redis() -> Result<Self, String> {
         Self::start("redis.sh", &["--databases", "128"])
@@ -32,10 +55,14 @@ impl Server {
     }
 
     fn start(script: &str, settings: &[&str]) -> Result<Self, String> {
+        Self::start_at(script, free_port(), settings)
+    }
+
+    fn start_at(script: &str, port: u16, settings: &[&str]) -> Result<Self, String> {
         let server = Self {
             script: Path::new(env!("CARGO_MANIFEST_DIR")).join("servers").join(script),
             folder: TempDir::new().unwrap(),
-            port: free_port(),
+            port,
             settings: settings.iter().map(ToString::to_string).collect(),
         };
         server.start_again()?;
@@ -66,6 +93,37 @@ impl Server {
         self.script("stop").output().unwrap();
     }
 
+    /// What it holds.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Sends a signal to it, or to one of its nodes (a folder below its own).
+    pub fn signal(&self, node: &str, name: &str) {
+        let pid = std::fs::read_to_string(self.folder().join(node).join("pid")).unwrap();
+        let sent = Command::new("kill").args([&format!("-{name}"), pid.trim()]).status().unwrap();
+        assert!(sent.success(), "kill -{name} {pid}");
+    }
+
+    /// Kills it as `kill -9` does, and waits until it is gone.
+    pub fn kill(&self) {
+        self.signal("", "KILL");
+        // The script waits for the end of what it stops, and removes what tells that it runs.
+        self.stop();
+    }
+
+    /// Starts a node of a Cluster again, in its folder and on its port.
+    pub fn start_node_again(&self, node: u16) {
+        let port = (self.port + node).to_string();
+        let output = self
+            .script("again")
+            .args([node.to_string(), port])
+            .env("ABOVEFOLD_SERVERS_FOR", std::process::id().to_string())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "node {node}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
     fn script(&self, action: &str) -> Command {
         let mut command = Command::new("bash");
         command.arg(&self.script).arg(action).arg(self.folder.path()).stdin(Stdio::null());
@@ -83,6 +141,23 @@ impl Drop for Server {
 /// A port that was free a moment ago.
 pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// The first of so many ports in a row that were free a moment ago, and as many 10,000 above them.
+fn free_ports(count: u16) -> u16 {
+    let is_free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
+    (0..1_000)
+        .map(|_| free_port() % 40_000 + 10_000)
+        .find(|first| (*first..first + count).all(|port| is_free(port) && is_free(port + 10_000)))
+        .unwrap()
+}
+
+/// Asks Kafka by one of its own tools (`kafka-topics.sh`, `kafka-groups.sh`), and returns its answer.
+pub fn kafka_tool(tool: &str, port: u16, words: &[&str]) -> String {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("servers").join(tool);
+    let output = Command::new("bash").arg(script).arg(port.to_string()).args(words).output().unwrap();
+    assert!(output.status.success(), "{tool} {words:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 /// kcat, a client of Kafka that is not ours; `Err` says that there is none.

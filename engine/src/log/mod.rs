@@ -169,7 +169,8 @@ pub trait Log: Debug + Send + Sync {
     ///
     /// # Errors
     /// When the topic or partition is not there, a record is too large, or the log does not answer. Some of the records may have
-    /// been written then: appending them again may write them twice.
+    /// been written then: appending them again may write them twice. A topic that is not there is the user's fault, and trying again helps
+    /// once it is made.
     async fn append(&self, topic: &str, records: Vec<NewRecord>) -> Result<Vec<Position>>;
 
     /// First and next offset of each partition, by its number.

@@ -183,7 +183,9 @@ impl StateStore for MemoryStore {
     ) -> Result<bool> {
         check_namespace(&tag.namespace)?;
         let mut partitions = lock(&self.partitions);
-        let partition = partitions.entry(tag.clone()).or_default();
+        let Some(partition) = partitions.get_mut(tag).filter(|partition| partition.marker.is_some()) else {
+            return Ok(false);
+        };
         let current = partition.values.get(key).map_or(Offset(0), |value| value.version);
         Ok(current == version && partition.derived.put(key.to_vec(), derived, time_to_live))
     }

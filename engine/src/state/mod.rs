@@ -138,7 +138,8 @@ pub trait StateStore: fmt::Debug + Send + Sync {
     fn scan(&self, tag: &Tag) -> BoxStream<'static, Result<(Bytes, Value)>>;
 
     /// Keeps a value derived from the value of `key` (such as cached candidates) for `time_to_live`, if the version of that
-    /// value is still `version` (offset 0: if there is still no value). Returns whether it was kept. Atomic.
+    /// value is still `version` (offset 0: if there is still no value). Returns whether it was kept, which it is not in a partition that
+    /// has no marker. Atomic.
     async fn put_derived(
         &self,
         tag: &Tag,

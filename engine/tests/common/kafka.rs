@@ -1,5 +1,7 @@
 //! A real Kafka for one test binary: one node on a free port of 127.0.0.1, in a folder that goes away with it.
 
+#![allow(dead_code)] // Each test binary uses some of it.
+
 use std::{
     net::TcpListener,
     path::{Path, PathBuf},
@@ -12,14 +14,21 @@ use tempfile::TempDir;
 pub struct KafkaServer {
     folder: TempDir,
     pub port: u16,
+    settings: Vec<String>,
 }
 
 impl KafkaServer {
     /// Starts one, or says why it can't be.
     pub fn start() -> Result<Self, String> {
+        Self::start_with(&[])
+    }
+
+    /// Starts one with further settings of the broker, each `key=value`.
+    pub fn start_with(settings: &[&str]) -> Result<Self, String> {
         let folder = TempDir::new().map_err(|error| format!("no temporary folder: {error}"))?;
         let port = free_port()?;
-        let server = Self { folder, port };
+        let settings = settings.iter().map(ToString::to_string).collect();
+        let server = Self { folder, port, settings };
         server.start_again()?;
         Ok(server)
     }
@@ -31,6 +40,7 @@ impl KafkaServer {
             .arg("start")
             .arg(self.folder.path())
             .arg(self.port.to_string())
+            .args(&self.settings)
             .env("ABOVEFOLD_SERVERS_FOR", std::process::id().to_string())
             .output()
             .map_err(|error| format!("bash: {error}"))?;

@@ -65,6 +65,13 @@ impl RedisServer {
         let _ = self.child.wait();
     }
 
+    /// Sends it a signal, such as `STOP` or `CONT`.
+    pub fn signal(&self, name: &str) {
+        let sent =
+            Command::new("kill").args([format!("-{name}"), self.child.id().to_string()]).status().unwrap();
+        assert!(sent.success(), "kill -{name} {}", self.child.id());
+    }
+
     /// Starts it again, on the same port and folder.
     pub fn start_again(&mut self) {
         self.kill();

@@ -147,6 +147,10 @@ pub async fn a_derived_value_is_kept_only_for_its_version(store: &Store, namespa
     let (key, kept) = (name("a"), name("candidates"));
     assert!(!store.put_derived(&tag, &key, Offset(3), kept.clone(), LONG).await.unwrap());
     assert!(store.put_derived(&tag, &key, Offset(0), name("of a cold reader"), LONG).await.unwrap());
+    // Where there is no marker there is nothing to keep it beside.
+    let nowhere = Tag { partition: 4, ..tag.clone() };
+    assert!(!store.put_derived(&nowhere, &key, Offset(0), kept.clone(), LONG).await.unwrap());
+    assert_eq!(store.read(&nowhere, &[], std::slice::from_ref(&key)).await.unwrap().derived, [None]);
     apply(
         store,
         &tag,

@@ -131,6 +131,93 @@ async fn without_memory_an_epoch_is_refused_before_its_first_write() {
 }
 
 #[tokio::test]
+async fn what_passes_may_be_tried_again_and_what_does_not_is_named() {
+    let server = server_or_skip!("what_passes_may_be_tried_again_and_what_does_not_is_named");
+    let hasty = StateSettings {
+        response_timeout: Duration::from_millis(200),
+        attempts: 2,
+        ..StateSettings::default()
+    };
+    let store = open(&server.url(), &hasty).await.unwrap();
+    let tag = begin(&store).await;
+    let refused = async |what: &str| {
+        let error = store.write_epoch(&tag, &write(0, "x")).await.unwrap_err();
+        println!("  {what}: {error}");
+        assert!(!error.to_string().contains('\n'), "{error}");
+        (error.fault, error.retry)
+    };
+    let passes = (Fault::Outside, true);
+    // A primary that was made a replica, one that wants replicas, one that hangs.
+    server.command("REPLICAOF 127.0.0.1 1");
+    assert_eq!(refused("read-only").await, passes);
+    server.command("REPLICAOF NO ONE");
+    server.command("CONFIG SET min-replicas-to-write 1");
+    assert_eq!(refused("without replicas").await, passes);
+    server.command("CONFIG SET min-replicas-to-write 0");
+    server.signal("STOP");
+    assert_eq!(refused("hanging").await, passes);
+    server.signal("CONT");
+    // What was sent while it hung may have been done since: the repeat says so.
+    let end = std::time::Instant::now() + Duration::from_secs(10);
+    while !store.write_epoch(&tag, &write(0, "x")).await.is_ok_and(|done| done == WriteOutcome::Applied) {
+        assert!(std::time::Instant::now() < end, "it does not come back");
+    }
+    // Somebody else's key under our name does not go away by itself.
+    server.command("DEL {main:1}:index");
+    server.command("SET {main:1}:index x");
+    let error = store.write_epoch(&tag, &write(1, "y")).await.unwrap_err();
+    assert_eq!((error.fault, error.retry), (Fault::User, false), "{error}");
+}
+
+/// The keys of a server whose names begin so.
+fn keys_of(server: &RedisServer, namespace: &str) -> String {
+    server.command(&format!("KEYS {{{namespace}*"))
+}
+
+#[tokio::test]
+async fn a_dropped_namespace_leaves_no_key_behind() {
+    let server = server_or_skip!("a_dropped_namespace_leaves_no_key_behind");
+    let store = open_at(&server.url()).await;
+    let tag = begin(&store).await;
+    assert_eq!(store.write_epoch(&tag, &write(0, "x")).await.unwrap(), WriteOutcome::Applied);
+    assert!(store.put_derived(&tag, &name("a"), Offset(1), name("of a warm reader"), LONG).await.unwrap());
+    // What ends soon is forgotten by the list, too.
+    for number in 0..200 {
+        let soon = Duration::from_millis(1);
+        assert!(
+            store
+                .put_derived(&tag, &name(format!("gone {number}")), Offset(0), name("x"), soon)
+                .await
+                .unwrap()
+        );
+    }
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    for number in 0..2_500 {
+        let cold = name(format!("cold {number}"));
+        assert!(store.put_derived(&tag, &cold, Offset(0), name("of a cold reader"), LONG).await.unwrap());
+    }
+    store.hurry(&tag, Offset(9)).await.unwrap();
+    assert_eq!(
+        number(&server.command("ZCARD {main:1}:cold")),
+        2_500,
+        "the list holds no name longer than its value"
+    );
+    assert!((1..=60).contains(&number(&server.command("TTL {main:1}:cold"))));
+    // The list of partitions lies in another slot, and may be forgotten for itself.
+    server.command("DEL {main}:partitions");
+    let other = open_at(&server.url()).await;
+    assert_eq!(other.read(&tag, &[], &[]).await.unwrap().marker, Some(marker(1)));
+
+    store.drop_namespace("main").await.unwrap();
+    assert_eq!(keys_of(&server, "main").trim(), "*0");
+    // And what comes late is not kept.
+    store.hurry(&tag, Offset(9)).await.unwrap();
+    assert!(!store.put_derived(&tag, &name("late"), Offset(0), name("x"), LONG).await.unwrap());
+    assert_eq!(store.write_epoch(&tag, &write(1, "late")).await.unwrap(), WriteOutcome::Conflict(None));
+    assert_eq!(keys_of(&server, "main").trim(), "*0");
+}
+
+#[tokio::test]
 async fn a_password_is_used_and_never_shown() {
     let server = server_or_skip!("a_password_is_used_and_never_shown", "--requirepass", "s3cret-word");
     let url = |password: &str| format!("redis://:{password}@127.0.0.1:{}/0", server.port);

@@ -97,7 +97,9 @@ impl Log for EmbeddedLog {
     }
 
     async fn append(&self, topic: &str, records: Vec<NewRecord>) -> Result<Vec<Position>> {
-        let topic = self.topic(topic, "append to")?;
+        // A topic that is not there may be made: who must not drop records waits for it.
+        let missing = |error: EngineError| EngineError { retry: true, ..error };
+        let topic = self.topic(topic, "append to").map_err(missing)?;
         records.iter().try_for_each(|record| self.check(&topic, record))?;
         if records.is_empty() {
             return Ok(Vec::new());

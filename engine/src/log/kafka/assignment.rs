@@ -17,8 +17,9 @@ use super::{
     super::MemberEvent,
     admin::partition_number,
     buffer::Buffer,
-    client::{Connection, forward_log},
+    client::{Connection, forward_log, made_again},
 };
+use crate::error::EngineError;
 
 /// A partition that the group gave us, or that we took.
 #[derive(Default)]
@@ -35,6 +36,8 @@ pub(super) struct Owned {
 pub(super) struct Started {
     pub(super) generation: u64,
     pub(super) next: u64,
+    /// Where the partition ended just before it was started, until librdkafka has come to its end once: then nothing lies before it.
+    pub(super) end: Option<u64>,
 }
 
 /// Partitions by number. Both the thread and, through it, librdkafka's callbacks change them.
@@ -59,6 +62,12 @@ impl PollerContext {
 
 impl ClientContext for PollerContext {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        if let Some(topic) = made_again(facility, message) {
+            let reason = "it was deleted and made again meanwhile, so that its offsets name other records; rebuild the namespace by \
+                          `abovefold replay` into a new one";
+            let tried = format!("read topic {topic} at {}", self.connection);
+            self.buffer.push_event(Err(EngineError::user(tried, reason)));
+        }
         forward_log(level, facility, message);
     }
 

@@ -5,6 +5,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
+use abovefold_schemas::Offset;
 use tokio::sync::Notify;
 
 use super::super::{MemberEvent, Record, RecordRun};
@@ -43,6 +44,15 @@ struct Partition {
     paused: bool,
     records: VecDeque<Record>,
     bytes: usize,
+    /// Where to read from next, behind the records, if that is later than the offset after the last of them: what lies between holds
+    /// nothing for a reader.
+    passed: Option<Offset>,
+}
+
+impl Partition {
+    fn has_something(&self) -> bool {
+        !self.records.is_empty() || self.passed.is_some()
+    }
 }
 
 /// How full a partition is.
@@ -105,6 +115,21 @@ impl Buffer {
         }
         place.bytes += size(&record);
         place.records.push_back(record);
+        // The record says as much, and more.
+        place.passed = None;
+        drop(state);
+        self.changed.notify_one();
+    }
+
+    /// Says that nothing more lies before `next`, behind the records that were added, unless the partition was started again since, or
+    /// is gone.
+    pub(super) fn push_passed(&self, partition: u32, generation: u64, next: Offset) {
+        let mut state = self.state();
+        let Some(place) = state.partitions.get_mut(&partition) else { return };
+        if place.generation != generation {
+            return;
+        }
+        place.passed = Some(next);
         drop(state);
         self.changed.notify_one();
     }
@@ -145,7 +170,7 @@ impl State {
             return Some(event);
         }
         let last = self.last;
-        let ready = |(_, place): &(&u32, &Partition)| !place.paused && !place.records.is_empty();
+        let ready = |(_, place): &(&u32, &Partition)| !place.paused && place.has_something();
         let number = |(partition, _): (&u32, &Partition)| *partition;
         let after = self.partitions.range(last.saturating_add(1)..).find(ready).map(number);
         let Some(partition) = after.or_else(|| self.partitions.iter().find(ready).map(number)) else {
@@ -163,7 +188,12 @@ impl State {
             records.push(record);
         }
         place.bytes -= bytes;
-        Some(Ok(MemberEvent::Records(RecordRun::new(partition, records))))
+        let passed = if place.records.is_empty() { place.passed.take() } else { None };
+        let run = match passed {
+            Some(next) => RecordRun { partition, records, next },
+            None => RecordRun::new(partition, records),
+        };
+        Some(Ok(MemberEvent::Records(run)))
     }
 }
 
@@ -175,7 +205,7 @@ fn size(record: &Record) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use abovefold_schemas::{Offset, Timestamp};
+    use abovefold_schemas::Timestamp;
     use bytes::Bytes;
 
     use super::*;
@@ -209,6 +239,37 @@ mod tests {
         assert_eq!(take(&buffer), None);
         buffer.push_record(0, second, record(3));
         assert_eq!(take(&buffer), Some((0, vec![3])));
+    }
+
+    #[test]
+    fn what_was_passed_comes_behind_the_records_and_once() {
+        let buffer = Buffer::default();
+        let first = buffer.restart(0);
+        let next = || match buffer.state().take() {
+            Some(Ok(MemberEvent::Records(run))) => Some((run.records.len(), run.next.0)),
+            None => None,
+            other => panic!("{other:?}"),
+        };
+        buffer.push_passed(0, first, Offset(3));
+        assert_eq!(next(), Some((0, 3)));
+        assert_eq!(next(), None);
+        (5..1_500).for_each(|offset| buffer.push_record(0, first, record(offset)));
+        buffer.push_passed(0, first, Offset(1_503));
+        assert_eq!(next(), Some((1_000, 1_005)));
+        assert_eq!(next(), Some((495, 1_503)));
+        // A record that comes behind carries it.
+        buffer.push_passed(0, first, Offset(1_510));
+        buffer.push_record(0, first, record(1_512));
+        assert_eq!(next(), Some((1, 1_513)));
+        buffer.push_passed(0, first, Offset(1_600));
+        let second = buffer.restart(0);
+        buffer.push_passed(0, first, Offset(1_700));
+        assert_eq!(next(), None);
+        buffer.push_passed(0, second, Offset(9));
+        buffer.set_paused(0, true);
+        assert_eq!(next(), None);
+        buffer.set_paused(0, false);
+        assert_eq!(next(), Some((0, 9)));
     }
 
     #[test]

@@ -90,21 +90,31 @@ impl Connection {
             ("enable.auto.offset.store", "false"),
             ("auto.offset.reset", "error"),
             ("allow.auto.create.topics", "false"),
+            // The end of a partition is told, so that what lies before it and is no record can be passed.
+            ("enable.partition.eof", "true"),
             ("max.partition.fetch.bytes", "4194304"),
             ("queued.max.messages.kbytes", "16384"),
             // A broker is asked again only when it answered: until then a partition that was just started waits.
             ("fetch.wait.max.ms", "100"),
             ("fetch.queue.backoff.ms", "20"),
             ("fetch.error.backoff.ms", "100"),
+            // For one line of it: see `made_again`.
+            ("debug", "topic"),
         ]);
+        config.set_log_level(RDKafkaLogLevel::Debug);
         // Another group would take the members of this one for its own.
         config.set("group.id", group);
         config
     }
 
-    /// For questions only: no group, no fetching.
+    /// For questions only: no group, no fetching. (The session's time-out is there because librdkafka compares it with a
+    /// `max.poll.interval.ms` of the user's, whether there is a session or not.)
     pub(super) fn admin_config(&self) -> ClientConfig {
-        self.config(&[("isolation.level", "read_committed"), ("allow.auto.create.topics", "false")])
+        self.config(&[
+            ("isolation.level", "read_committed"),
+            ("allow.auto.create.topics", "false"),
+            ("session.timeout.ms", &self.settings.session_timeout.as_millis().to_string()),
+        ])
     }
 
     /// The error of a client that could not even be made.
@@ -146,6 +156,24 @@ impl Connection {
         EngineError::user(tried, format!("{error}; {advice}"))
     }
 
+    /// The error of an append. A topic that is not there, or closed to us, may be so no longer when the same records are sent again: who
+    /// must not drop them waits for that.
+    pub(super) fn append_error(&self, tried: &str, error: &KafkaError) -> EngineError {
+        use RDKafkaErrorCode as Code;
+        let may_be_mended = matches!(
+            error.rdkafka_error_code(),
+            Some(
+                Code::UnknownTopicOrPartition
+                    | Code::UnknownTopic
+                    | Code::UnknownPartition
+                    | Code::TopicAuthorizationFailed
+                    | Code::ClusterAuthorizationFailed
+            )
+        );
+        let told = self.error(tried, error);
+        EngineError { retry: told.retry || may_be_mended, ..told }
+    }
+
     /// Keeps what librdkafka says about its connections.
     pub(super) fn note_trouble(&self, error: &KafkaError, reason: &str) {
         // It follows the reasons, and gives none.
@@ -173,6 +201,21 @@ pub(super) fn passes(error: &KafkaError) -> bool {
                 | Code::NetworkException
         )
     )
+}
+
+/// The topic that a line of librdkafka's log says was deleted and made again under its reader. librdkafka reads on at the same offset, of
+/// another log, and tells nobody: it notes in its source that it should do something about it. (The topic's id comes with
+/// its metadata, which is asked for before anything is read of the new one.)
+pub(super) fn made_again<'a>(facility: &str, message: &'a str) -> Option<&'a str> {
+    /// The id of a topic that was not seen before, and of all topics of brokers before 2.8.
+    const NO_ID: &str = "AAAAAAAAAAAAAAAAAAAAAA";
+    if facility != "METADATA" {
+        return None;
+    }
+    let (before, ids) = message.split_once(" changed id from ")?;
+    let (from, to) = ids.split_once(" to ")?;
+    let (_, topic) = before.rsplit_once("Topic ")?;
+    (from != to && from != NO_ID && to != NO_ID).then_some(topic)
 }
 
 /// Refuses an offset that a partition does not hold: what was there is gone, or never was.
@@ -224,5 +267,23 @@ pub(super) fn forward_log(level: RDKafkaLogLevel, facility: &str, message: &str)
         Level::Error | Level::Warning => tracing::warn!(target: "librdkafka", facility, "{message}"),
         Level::Notice | Level::Info => tracing::info!(target: "librdkafka", facility, "{message}"),
         Level::Debug => tracing::debug!(target: "librdkafka", facility, "{message}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_topic_that_was_made_again_is_told_from_one_that_is_new() {
+        let line =
+            |from: &str, to: &str| format!("[thrd:main]: Topic user_events changed id from {from} to {to}");
+        let (none, one, other) =
+            ("AAAAAAAAAAAAAAAAAAAAAA", "8Xl1cVdJT0aYbN7tSn1wUQ", "tW2kq0m8RFu8OQ1hFZJf7A");
+        assert_eq!(made_again("METADATA", &line(one, other)), Some("user_events"));
+        assert_eq!(made_again("METADATA", &line(none, one)), None);
+        assert_eq!(made_again("METADATA", &line(one, none)), None);
+        assert_eq!(made_again("METADATA", "Topic user_events partition 0 Leader 1"), None);
+        assert_eq!(made_again("FETCH", &line(one, other)), None);
     }
 }

@@ -72,7 +72,7 @@ impl LogMember for KafkaMember {
             )
         })?;
         let (done, answer) = oneshot::channel();
-        self.poller.tell(Command::Start { partition, from, generation, done })?;
+        self.poller.tell(Command::Start { partition, from, end: bounds.end, generation, done })?;
         answer.await.map_err(|_| self.poller.gone())?
     }
 

@@ -18,7 +18,7 @@ use std::{
     collections::BTreeMap,
     fmt,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use abovefold_schemas::{Offset, Timestamp};
@@ -38,14 +38,16 @@ use crate::error::{EngineError, Result};
 
 /// How long an answer of a broker is waited for.
 const ANSWER: Duration = Duration::from_secs(8);
+/// How long a topic is taken to have the partitions that it had: some may be added, and it may be made again with fewer.
+const KNOWN: Duration = Duration::from_secs(5);
 
 /// The log in Kafka.
 pub struct KafkaLog {
     connection: Arc<Connection>,
     admin: Arc<Admin>,
     producer: Producer,
-    /// How many partitions the topics have that were asked for before; a topic does not shrink.
-    known: Mutex<BTreeMap<String, u32>>,
+    /// How many partitions the topics have that were asked for before, and when they were.
+    known: Mutex<BTreeMap<String, (u32, Instant)>>,
 }
 
 impl fmt::Debug for KafkaLog {
@@ -69,15 +71,22 @@ impl KafkaLog {
     /// The partitions of a topic that has to be there.
     async fn expect_topic(&self, topic: &str, tried: &str) -> Result<u32> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(topic).copied();
-        if let Some(partitions) = known {
+        if let Some((partitions, asked)) = known
+            && asked.elapsed() < KNOWN
+        {
             return Ok(partitions);
         }
         check_topic_name(topic)?;
+        let asked = Instant::now();
         let Some(partitions) = self.partitions(topic).await? else {
+            self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(topic);
             let reason = "there is no such topic; create it, or check its name";
             return Err(EngineError::user(format!("{tried} topic {topic} at {}", self.connection), reason));
         };
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(topic.to_owned(), partitions);
+        self.known
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(topic.to_owned(), (partitions, asked));
         Ok(partitions)
     }
 
@@ -115,7 +124,9 @@ impl Log for KafkaLog {
     }
 
     async fn append(&self, topic: &str, records: Vec<NewRecord>) -> Result<Vec<Position>> {
-        let partitions = self.expect_topic(topic, "append to").await?;
+        // A topic that is not there may be made: who must not drop records waits for it.
+        let missing = |error: EngineError| EngineError { retry: true, ..error };
+        let partitions = self.expect_topic(topic, "append to").await.map_err(missing)?;
         self.check_size(topic, &records)?;
         let mut positions = self.producer.append(topic, partitions, &records).await?;
         if positions.iter().any(Option::is_none) {
@@ -150,7 +161,8 @@ impl Log for KafkaLog {
 
     async fn read(&self, topic: &str, from: Vec<Position>) -> Result<Box<dyn LogReader>> {
         let bounds = self.bounds(topic).await?;
-        for position in &from {
+        let mut starts = Vec::with_capacity(from.len());
+        for position in from {
             let tried = || {
                 let Position { partition, offset } = position;
                 format!(
@@ -159,7 +171,10 @@ impl Log for KafkaLog {
                 )
             };
             match bounds.get(position.partition as usize) {
-                Some(bounds) => client::check_bounds(position.offset, *bounds, tried)?,
+                Some(bounds) => {
+                    client::check_bounds(position.offset, *bounds, tried)?;
+                    starts.push((position, bounds.end));
+                }
                 None => {
                     return Err(EngineError::user(
                         tried(),
@@ -168,7 +183,7 @@ impl Log for KafkaLog {
                 }
             }
         }
-        let poller = Poller::start(Arc::clone(&self.connection), topic, Origin::Positions(from))?;
+        let poller = Poller::start(Arc::clone(&self.connection), topic, Origin::Positions(starts))?;
         Ok(Box::new(KafkaReader::new(poller)))
     }
 

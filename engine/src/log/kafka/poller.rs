@@ -46,13 +46,13 @@ const NO_GROUP: &str = "abovefold-reader";
 pub(super) enum Origin {
     /// Membership of a group, which assigns partitions.
     Group(Membership),
-    /// These partitions, in no group.
-    Positions(Vec<Position>),
+    /// These partitions, in no group, and the end of each.
+    Positions(Vec<(Position, Offset)>),
 }
 
 /// What a poller is asked to do.
 pub(super) enum Command {
-    Start { partition: u32, from: Offset, generation: u64, done: oneshot::Sender<Result<()>> },
+    Start { partition: u32, from: Offset, end: Offset, generation: u64, done: oneshot::Sender<Result<()>> },
     Pause { partition: u32, paused: bool },
     Commit { partition: u32, next: Offset },
     Leave { done: oneshot::Sender<()> },
@@ -136,9 +136,9 @@ impl Polling {
             Origin::Positions(positions) => {
                 let mut list = TopicPartitionList::new();
                 let mut owned = self.consumer.context().owned();
-                for Position { partition, offset } in positions {
+                for (Position { partition, offset }, end) in positions {
                     let generation = self.buffer.restart(partition);
-                    let started = Some(Started { generation, next: offset.0 });
+                    let started = Some(Started { generation, next: offset.0, end: Some(end.0) });
                     owned.insert(partition, Owned { started, ..Owned::default() });
                     // Only a number too great for Kafka is refused here.
                     let _ =
@@ -185,8 +185,8 @@ impl Polling {
 
     fn obey(&mut self, command: Command) {
         match command {
-            Command::Start { partition, from, generation, done } => {
-                let outcome = self.start(partition, from, generation);
+            Command::Start { partition, from, end, generation, done } => {
+                let outcome = self.start(partition, Started { generation, next: from.0, end: Some(end.0) });
                 let tried =
                     || format!("read topic {}, partition {partition}, from offset {from}", self.topic);
                 let _ = done.send(outcome.map_err(|error| self.connection.error(&tried(), &error)));
@@ -219,7 +219,7 @@ impl Polling {
 
     /// Takes the partition from librdkafka, if it has it, and gives it again with an explicit offset. Taking it makes librdkafka drop
     /// what it fetched, by its own versions; giving it again never asks for a committed offset.
-    fn start(&mut self, partition: u32, from: Offset, generation: u64) -> KafkaResult<()> {
+    fn start(&mut self, partition: u32, start: Started) -> KafkaResult<()> {
         let mut owned = self.consumer.context().owned();
         let Some(place) = owned.get_mut(&partition) else {
             // It was revoked while its owner decided; the owner is told so next.
@@ -232,8 +232,8 @@ impl Polling {
         if place.started.take().is_some() {
             self.consumer.incremental_unassign(&bare)?;
         }
-        self.consumer.incremental_assign(&self.list(partition, Some(from)))?;
-        place.started = Some(Started { generation, next: from.0 });
+        self.consumer.incremental_assign(&self.list(partition, Some(Offset(start.next))))?;
+        place.started = Some(start);
         Ok(())
     }
 
@@ -275,6 +275,7 @@ impl Polling {
         for _ in 0..BURST {
             match self.consumer.poll(wait) {
                 Some(Ok(message)) => self.accept(&message),
+                Some(Err(KafkaError::PartitionEOF(partition))) => self.pass(partition),
                 Some(Err(error)) => self.complain(&error),
                 None => break,
             }
@@ -300,6 +301,36 @@ impl Polling {
             started.generation
         };
         self.buffer.push_record(partition, generation, record(message, offset));
+    }
+
+    /// At the end of a partition: passes what lies before it and is no record. librdkafka's own position moves behind the control records
+    /// of transactions, and behind aborted records with the control record that ends them. What compaction removed is passed by no
+    /// position; there, nothing can be left before the end that the partition had when it was started.
+    fn pass(&self, number: i32) {
+        let Ok(partition) = u32::try_from(number) else { return };
+        let position = match self.consumer.position() {
+            Ok(positions) => positions.find_partition(&self.topic, number).map(|found| found.offset()),
+            Err(error) => {
+                tracing::debug!(%error, partition, "librdkafka's position is not known; the next record tells it");
+                None
+            }
+        };
+        let position = match position {
+            Some(Place::Offset(at)) => u64::try_from(at).ok(),
+            _ => None,
+        };
+        let (generation, next) = {
+            let mut owned = self.consumer.context().owned();
+            let Some(started) = owned.get_mut(&partition).and_then(|place| place.started.as_mut()) else {
+                return;
+            };
+            let Some(next) = position.max(started.end.take()).filter(|next| *next > started.next) else {
+                return;
+            };
+            started.next = next;
+            (started.generation, Offset(next))
+        };
+        self.buffer.push_passed(partition, generation, next);
     }
 
     /// Tells the owner what librdkafka does not mend by itself.

@@ -67,7 +67,7 @@ impl Producer {
                     Err(KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull)) => {
                         tokio::time::sleep(FULL).await
                     }
-                    Err(error) => return Err(self.connection.error(&tried, &error)),
+                    Err(error) => return Err(self.connection.append_error(&tried, &error)),
                 }
             };
             deliveries.push(delivery);
@@ -76,7 +76,7 @@ impl Producer {
         for delivery in deliveries {
             let delivered = match delivery.await {
                 Ok(Ok(delivered)) => delivered,
-                Ok(Err((error, _))) => return Err(self.connection.error(&tried, &error)),
+                Ok(Err((error, _))) => return Err(self.connection.append_error(&tried, &error)),
                 Err(_) => return Err(EngineError::ours(tried, "the producer is gone")),
             };
             let place = (u32::try_from(delivered.partition), u64::try_from(delivered.offset));

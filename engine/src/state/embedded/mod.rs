@@ -200,7 +200,8 @@ impl StateStore for EmbeddedStore {
             let mut kept = lock(&shared.derived);
             let transaction = shared.database.begin_read()?;
             let current = tables::version(&transaction, &prefix, &key)?;
-            Ok(current == version && kept.put(tables::key(&prefix, &key), derived, time_to_live))
+            let is_there = tables::marker(&transaction, &prefix)?.is_some();
+            Ok(is_there && current == version && kept.put(tables::key(&prefix, &key), derived, time_to_live))
         };
         self.readers.run("keep a derived value", put).await
     }

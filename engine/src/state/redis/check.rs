@@ -16,6 +16,9 @@ pub(super) async fn check(wire: &Wire) -> Result<String> {
             other => return Err(wire.strange("ask for INFO", &other)),
         };
         answers.push(judge(&text, wire.is_cluster()).map_err(|reason| EngineError::user(&tried, reason))?);
+        if let Some(reason) = is_full(&text) {
+            return Err(EngineError::outside(&tried, reason));
+        }
     }
     let Some(first) = answers.first() else {
         return Err(EngineError::outside(tried, "no primary answers"));
@@ -23,12 +26,25 @@ pub(super) async fn check(wire: &Wire) -> Result<String> {
     Ok(if wire.is_cluster() { format!("{first}, {} primaries", answers.len()) } else { first.clone() })
 }
 
+fn field<'a>(info: &'a str, name: &str) -> &'a str {
+    let line = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    line.unwrap_or_default().trim()
+}
+
+/// Says so where a server has no memory left to take an epoch, and evicts nothing to get some.
+fn is_full(info: &str) -> Option<String> {
+    let number = |name: &str| field(info, name).parse::<u64>().ok();
+    let (used, limit) = (number("used_memory")?, number("maxmemory")?);
+    (limit > 0 && used >= limit && field(info, "maxmemory_policy") == "noeviction").then(|| {
+        format!(
+            "it is out of memory, with {used} bytes of {limit}: nothing is written until maxmemory is raised"
+        )
+    })
+}
+
 /// Reads what a server says about itself.
 fn judge(info: &str, wants_cluster: bool) -> Result<String, String> {
-    let field = |name: &str| {
-        let line = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-        line.unwrap_or_default().trim()
-    };
+    let field = |name: &str| field(info, name);
     let version = field("redis_version");
     let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
     if major.is_none_or(|major| major < 7) {
@@ -81,5 +97,17 @@ mod tests {
         assert!(judge(&info("7.0.15", "slave", "noeviction", "0", "0"), false).is_err());
         assert!(judge(&info("7.0.15", "master", "noeviction", "0", "1"), false).is_err());
         assert!(judge("", false).is_err());
+    }
+
+    #[test]
+    fn a_server_without_memory_says_so() {
+        let with = |used: &str, limit: &str, policy: &str| {
+            is_full(&format!("{}used_memory:{used}\r\n", info("7.0.15", "master", policy, limit, "0")))
+        };
+        assert!(with("100", "100", "noeviction").unwrap().contains("out of memory"));
+        assert_eq!(with("99", "100", "noeviction"), None);
+        assert_eq!(with("99", "0", "noeviction"), None);
+        assert_eq!(with("101", "100", "volatile-lru"), None);
+        assert_eq!(is_full(""), None);
     }
 }

@@ -24,6 +24,9 @@ fn refusal(error: &RedisError) -> Option<&'static str> {
     match error.code()? {
         "NOAUTH" | "WRONGPASS" => Some("the server refuses the user or password"),
         "NOPERM" => Some("the user may not do this on the server (its ACL)"),
+        "WRONGTYPE" => {
+            Some("a key of ours holds what this program did not write: name another database or namespace")
+        }
         "CROSSSLOT" => Some("the server is part of a Cluster: write redis+cluster://"),
         _ => None,
     }

@@ -7,6 +7,7 @@
 //! | `{ns:p}:d:KEY` | a derived value, with a time to live |
 //! | `{ns:p}:mirrored` | sorted set: names of mirrored values by the version of their last change, removals too |
 //! | `{ns:p}:index` | set: the names of all values, for scans (Redis cannot list the keys of a slot) |
+//! | `{ns:p}:cold` | sorted set: the names of derived values of which there is no value, by their end; with a time to live |
 //! | `{ns:p}:hurry` | the last wish, with a time to live; also the channel on which wishes are said |
 //! | `{ns}:partitions` | set: the partitions that may have a marker |
 
@@ -36,6 +37,11 @@ pub(super) fn mirrored(tag: &Tag) -> String {
 /// The set of all names.
 pub(super) fn index(tag: &Tag) -> String {
     format!("{tag}:index")
+}
+
+/// The sorted set of names that have a derived value and no value.
+pub(super) fn cold(tag: &Tag) -> String {
+    format!("{tag}:cold")
 }
 
 /// The set of a namespace's partitions.

@@ -13,7 +13,11 @@ mod listener;
 mod scan;
 mod wire;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
 
 use abovefold_schemas::{Marker, Offset};
 use async_trait::async_trait;
@@ -37,6 +41,9 @@ use wire::Wire;
 const POLL: Duration = Duration::from_millis(250);
 /// How long a wish lies for those who were not listening when it was said.
 const WISH_LIVES: Duration = Duration::from_secs(5);
+/// How often a partition that is at work is put into the list of its namespace's partitions: the list lies in another slot, whose primary may
+/// forget it for itself.
+const LIST_EVERY: Duration = Duration::from_secs(10);
 /// How many values are read in one call when many are.
 const READ_CHUNK: usize = 5_000;
 
@@ -46,6 +53,8 @@ pub struct RedisStore {
     wire: Wire,
     signals: Arc<Signals>,
     listener: Listener,
+    /// When partitions were last put into their list.
+    listed: Mutex<BTreeMap<Tag, Instant>>,
 }
 
 impl RedisStore {
@@ -54,7 +63,7 @@ impl RedisStore {
         let wire = Wire::connect(url, settings).await?;
         let signals = Arc::<Signals>::default();
         let listener = Listener::start(wire.clone(), Arc::clone(&signals));
-        Ok(Self { wire, signals, listener })
+        Ok(Self { wire, signals, listener, listed: Mutex::default() })
     }
 
     /// The names of mirrored values that changed after a version, and the marker at that moment.
@@ -70,6 +79,27 @@ impl RedisStore {
         let names = array(&self.wire, &tried, names)?.into_iter();
         let names = names.filter_map(|name| bytes(name).map(Bytes::from)).collect();
         Ok((self.marker_in(&tried, marker)?, names))
+    }
+
+    /// Puts a partition that has a marker into its namespace's list, now and then.
+    async fn list(&self, tag: &Tag) {
+        {
+            let mut listed = lock(&self.listed);
+            if listed.get(tag).is_some_and(|before| before.elapsed() < LIST_EVERY) {
+                return;
+            }
+            listed.insert(tag.clone(), Instant::now());
+        }
+        if let Err(error) = self.add_to_list(tag).await {
+            tracing::debug!(%error, %tag, "not listed; the next call tries again");
+            lock(&self.listed).remove(tag);
+        }
+    }
+
+    async fn add_to_list(&self, tag: &Tag) -> Result<()> {
+        let tried = format!("list {tag}");
+        let registry = keys::partitions(&tag.namespace);
+        self.wire.call(&tried, redis::cmd("SADD").arg(registry).arg(tag.partition)).await.map(drop)
     }
 
     fn marker_in(&self, tried: &str, reply: Reply) -> Result<Option<Marker>> {
@@ -107,6 +137,10 @@ impl StateStore for RedisStore {
         let rows = found.by_ref().take(names.len()).map(bytes);
         let parse = |row| keys::parse_row(row).ok_or_else(|| self.not_ours(&tried));
         let values = rows.map(|row| row.map(parse).transpose()).collect::<Result<_>>()?;
+        if names.is_empty() && derived.is_empty() && marker.is_some() {
+            // A look at the marker alone is what the partition's worker takes while it is idle.
+            self.list(tag).await;
+        }
         Ok(Snapshot { marker, values, derived: found.map(|item| bytes(item).map(Bytes::from)).collect() })
     }
 
@@ -114,8 +148,7 @@ impl StateStore for RedisStore {
         check_namespace(&tag.namespace)?;
         let tried = format!("set the first marker of {tag}");
         // The list of partitions lies in another slot; written first, it may name one without a marker, never lack one with.
-        let registry = keys::partitions(&tag.namespace);
-        self.wire.call(&tried, redis::cmd("SADD").arg(registry).arg(tag.partition)).await?;
+        self.add_to_list(tag).await?;
         let mut command = redis::cmd("SET");
         command.arg(keys::marker(tag)).arg(&marker.to_bytes()[..]).arg("NX").arg("GET");
         let before = self.wire.call(&tried, &command).await?;
@@ -127,7 +160,10 @@ impl StateStore for RedisStore {
         let tried = format!("write an epoch of {tag}");
         let (named, arguments) = epoch_call(tag, epoch);
         match self.wire.run(&tried, &wire::WRITE_EPOCH, &named, &arguments).await? {
-            Reply::Int(1) => Ok(WriteOutcome::Applied),
+            Reply::Int(1) => {
+                self.list(tag).await;
+                Ok(WriteOutcome::Applied)
+            }
             Reply::BulkString(found) if found.is_empty() => Ok(WriteOutcome::Conflict(None)),
             found @ Reply::BulkString(_) => Ok(WriteOutcome::Conflict(self.marker_in(&tried, found)?)),
             other => Err(self.wire.strange(&tried, &other)),
@@ -144,7 +180,7 @@ impl StateStore for RedisStore {
     async fn hurry(&self, tag: &Tag, next: Offset) -> Result<()> {
         check_namespace(&tag.namespace)?;
         let arguments = [next.0.to_string().into(), WISH_LIVES.as_millis().to_string().into()];
-        let named = [keys::hurry(tag).into_bytes()];
+        let named = [keys::hurry(tag).into_bytes(), keys::marker(tag).into_bytes()];
         self.wire.run(&format!("hurry {tag}"), &wire::HURRY, &named, &arguments).await.map(drop)
     }
 
@@ -191,8 +227,9 @@ impl StateStore for RedisStore {
         let tried = format!("keep a derived value in {tag}");
         let expected = if version == Offset(0) { Vec::new() } else { version.0.to_be_bytes().to_vec() };
         let milliseconds = time_to_live.as_millis().max(1).to_string();
-        let arguments = [expected, derived.to_vec(), milliseconds.into_bytes()];
-        let named = [keys::value(tag, name), keys::derived(tag, name)];
+        let arguments = [expected, derived.to_vec(), milliseconds.into_bytes(), name.to_vec()];
+        let marker = keys::marker(tag).into_bytes();
+        let named = [marker, keys::value(tag, name), keys::derived(tag, name), keys::cold(tag).into_bytes()];
         Ok(self.wire.run(&tried, &wire::PUT_DERIVED, &named, &arguments).await? == Reply::Int(1))
     }
 

@@ -84,21 +84,33 @@ async fn values(wire: &Wire, tag: &Tag, names: Vec<Vec<u8>>) -> Result<Vec<(Byte
         .collect()
 }
 
-/// Removes a partition: first its marker, so that an epoch that comes late is refused. Derived values of keys that have no
-/// value stay until they expire.
+/// Removes a partition: first its marker, so that an epoch and a derived value that come late are refused, then all that is named by the
+/// two lists, at last the lists.
 pub(super) async fn drop_partition(wire: &Wire, tag: &Tag) -> Result<()> {
     let tried = format!("drop {tag}");
     wire.call(&tried, redis::cmd("DEL").arg(keys::marker(tag)).arg(keys::hurry(tag))).await?;
     let mut walk = Walk::start();
     while let Some(names) = walk.next(wire, tag).await? {
-        if names.is_empty() {
-            continue;
-        }
-        let mut command = redis::cmd("UNLINK");
-        for name in names {
-            command.arg(keys::value(tag, &name)).arg(keys::derived(tag, &name));
-        }
-        wire.call(&tried, &command).await?;
+        let named = names.into_iter().flat_map(|name| [keys::value(tag, &name), keys::derived(tag, &name)]);
+        unlink(wire, &tried, named.collect()).await?;
     }
-    wire.call(&tried, redis::cmd("UNLINK").arg(keys::index(tag)).arg(keys::mirrored(tag))).await.map(drop)
+    for first in (0..).step_by(CHUNK) {
+        let mut command = redis::cmd("ZRANGE");
+        command.arg(keys::cold(tag)).arg(first).arg(first + CHUNK - 1);
+        let names = array(wire, &tried, wire.call(&tried, &command).await?)?;
+        if names.is_empty() {
+            break;
+        }
+        let named = names.into_iter().filter_map(bytes).map(|name| keys::derived(tag, &name));
+        unlink(wire, &tried, named.collect()).await?;
+    }
+    let lists = [keys::index(tag), keys::mirrored(tag), keys::cold(tag)];
+    unlink(wire, &tried, lists.map(String::into_bytes).to_vec()).await
+}
+
+async fn unlink(wire: &Wire, tried: &str, names: Vec<Vec<u8>>) -> Result<()> {
+    if names.is_empty() {
+        return Ok(());
+    }
+    wire.call(tried, redis::cmd("UNLINK").arg(names)).await.map(drop)
 }
