@@ -10,6 +10,7 @@
 pub mod dataflow;
 pub mod error;
 pub mod feed;
+pub mod graph;
 pub mod log;
 pub mod metrics;
 pub mod operator;
@@ -19,9 +20,10 @@ pub mod source;
 pub mod state;
 pub mod window;
 
-pub use dataflow::{Dataflow, Graph, Stage};
+pub use dataflow::{Dataflow, Stage};
 pub use error::{EngineError, Fault, Result};
 pub use feed::{Epoch, Feed, Feedback, Lease, Run, Signal};
+pub use graph::{Graph, Node, NodeKind};
 pub use operator::{Emitter, Operator};
 pub use runtime::Runtime;
 pub use sink::EpochSink;
