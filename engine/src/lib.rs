@@ -18,6 +18,7 @@ pub mod runtime;
 pub mod sink;
 pub mod source;
 pub mod state;
+pub mod time;
 pub mod window;
 
 pub use dataflow::{Dataflow, Stage};

@@ -18,3 +18,7 @@ pub const PARTITION_RESETS: &str = "abovefold_engine_partition_resets_total";
 pub const EDGE_RETRIES: &str = "abovefold_engine_edge_retries_total";
 /// Records between the marker and the end of the log (gauge, labels `dataflow` and `partition`).
 pub const LAG: &str = "abovefold_engine_lag_records";
+/// Events that were too late for any window (counter, label `windows`).
+pub const EVENTS_LATE: &str = "abovefold_time_late_events_total";
+/// Windows that may still change (gauge, labels `windows` and `partition`).
+pub const OPEN_WINDOWS: &str = "abovefold_time_open_windows";
