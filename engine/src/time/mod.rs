@@ -43,7 +43,9 @@
 //! - [`results`]: the read side
 
 pub mod aggregate;
+mod held;
 pub mod late;
+mod mirror;
 pub mod open_windows;
 pub mod operator;
 pub mod results;

@@ -11,8 +11,9 @@ use bytes::Bytes;
 
 use super::{
     aggregate::Aggregate,
+    held::{At, Dirty, Held, Id, pop_until},
     watermark::Progress,
-    window::{MOST_MILLIS, Pane, TimeDomain, TimeWindow, Windowing, Windows, bounded, millis},
+    window::{MOST_MILLIS, TimeDomain, TimeWindow, Windowing, Windows, bounded, millis},
 };
 use crate::{
     error::{EngineError, Result},
@@ -48,11 +49,6 @@ pub enum Verdict {
     },
 }
 
-/// A window: the key of its events, and its start.
-type Id = (Bytes, i64);
-/// A window among others in the order of a moment.
-type At = (i64, Bytes, i64);
-
 /// The windows of one partition: a pure fold of its log, whatever the order of event times and the cuts into epochs.
 ///
 /// What settled is no longer held here, only when it is to be removed.
@@ -72,26 +68,6 @@ pub struct OpenWindows<A> {
     dirty: BTreeMap<Id, Dirty>,
     /// The offset after the last event that was folded since [`OpenWindows::take_changes`].
     folded: Option<Offset>,
-}
-
-#[derive(Clone, Debug)]
-struct Held<A> {
-    end: i64,
-    events: u64,
-    late: u64,
-    aggregate: A,
-    version: Offset,
-    stored: bool,
-}
-
-#[derive(Clone, Debug)]
-enum Dirty {
-    /// It is among the windows.
-    Held,
-    /// It settled then, as this.
-    Settled(i64, Value),
-    /// The store has it, and is to remove it.
-    Removed,
 }
 
 impl<A: Aggregate> OpenWindows<A> {
@@ -347,46 +323,5 @@ impl<A: Aggregate> OpenWindows<A> {
                 self.dirty.remove(&(key, start));
             }
         }
-    }
-}
-
-fn pop_until(index: &mut BTreeSet<At>, moment: i64) -> Option<At> {
-    if index.first()?.0 <= moment { index.pop_first() } else { None }
-}
-
-impl<A: Aggregate> Held<A> {
-    fn new(end: i64) -> Self {
-        Self { end, events: 0, late: 0, aggregate: A::default(), version: Offset(0), stored: false }
-    }
-
-    fn add(&mut self, item: &A::Item, amended: bool, after: Offset) {
-        self.aggregate.add(item);
-        self.events += 1;
-        self.late += u64::from(amended);
-        self.version = after;
-    }
-
-    fn join(&mut self, other: &Self) {
-        self.aggregate.merge(&other.aggregate);
-        self.events += other.events;
-        self.late += other.late;
-        self.end = self.end.max(other.end);
-    }
-
-    fn to_value(&self, watermark: i64, settled: Option<i64>) -> Value {
-        let pane = match self.end > watermark {
-            true => Pane::Early,
-            false if self.late > 0 => Pane::Late,
-            false => Pane::OnTime,
-        };
-        let kept = KeptWindow {
-            end: self.end,
-            pane: pane.to_kept(),
-            events: self.events,
-            late: self.late,
-            settled,
-            aggregate: self.aggregate.to_bytes(),
-        };
-        Value { version: self.version, bytes: kept.to_kept().into() }
     }
 }

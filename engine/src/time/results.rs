@@ -6,24 +6,21 @@ use std::{
     time::Duration,
 };
 
-use abovefold_schemas::{
-    Kept, Offset, Timestamp,
-    keys::{progress_key, window_of_key},
-    windows::{KeptProgress, KeptWindow},
-};
+use abovefold_schemas::{Timestamp, windows::KeptWindow};
 use bytes::Bytes;
 use tokio::sync::watch;
 
 use super::{
     aggregate::Aggregate,
-    watermark::{GlobalWatermark, Progress},
-    window::{Pane, TimeWindow, Windowing, Windows},
+    mirror::{Mirror, aggregate, windows_of},
+    watermark::GlobalWatermark,
+    window::{Pane, TimeWindow, Windowing},
 };
 use crate::{
-    error::{EngineError, Result},
+    error::Result,
     operator::Emitter,
     runtime::Runtime,
-    state::{StateStore, Tag, Value},
+    state::{StateStore, Tag},
 };
 
 /// When results are said.
@@ -99,15 +96,6 @@ pub struct Results<A> {
     aggregate: std::marker::PhantomData<A>,
 }
 
-/// The values of one partition.
-#[derive(Debug)]
-struct Mirror {
-    tag: Tag,
-    since: Offset,
-    progress: Option<Progress>,
-    windows: BTreeMap<(Bytes, i64), KeptWindow>,
-}
-
 #[derive(Debug)]
 struct Said {
     fired: bool,
@@ -123,15 +111,10 @@ impl<A: Aggregate> Results<A> {
         settings: ResultsSettings,
         runtime: Runtime,
     ) -> Self {
-        let mirror = |partition| Mirror {
-            tag: Tag { namespace: namespace.into(), partition },
-            since: Offset(0),
-            progress: None,
-            windows: BTreeMap::new(),
-        };
+        let mirror = |partition| Mirror::new(Tag { namespace: namespace.into(), partition });
         Self {
             name: name.into(),
-            global: GlobalWatermark::new(partitions, settings.idle_after),
+            global: GlobalWatermark::new(partitions, windowing.domain, settings.idle_after),
             partitions: (0..partitions).map(mirror).collect(),
             windowing,
             settings,
@@ -204,8 +187,10 @@ impl<A: Aggregate> Results<A> {
     /// # Errors
     /// Those of [`Results::refresh`].
     pub async fn refresh_at(&mut self, now: Timestamp) -> Result<Vec<ResultChange<A>>> {
-        for partition in 0..self.partitions.len() {
-            self.mirror(partition, now).await?;
+        for (partition, mirror) in (0..).zip(&mut self.partitions) {
+            mirror.refresh(self.store.as_ref(), &self.name, &mut self.changed).await?;
+            let watermark = mirror.progress.and_then(|progress| progress.watermark(&self.windowing));
+            self.global.observe(partition, mirror.marker, watermark, now);
         }
         self.watermark = self.global.advance(now);
         if let Some(watermark) = self.watermark {
@@ -229,45 +214,9 @@ impl<A: Aggregate> Results<A> {
         Ok(news)
     }
 
-    /// Brings the mirror of one partition up to date.
-    async fn mirror(&mut self, partition: usize, now: Timestamp) -> Result<()> {
-        let mirror = &mut self.partitions[partition];
-        let mut changes = self.store.changed_since(&mirror.tag, mirror.since).await?;
-        let next = |marker: Option<abovefold_schemas::Marker>| marker.map_or(Offset(0), |marker| marker.next);
-        if next(changes.marker) < mirror.since {
-            // The store lost its tail: what it has now is folded anew.
-            changes = self.store.changed_since(&mirror.tag, Offset(0)).await?;
-            let gone = std::mem::take(&mut mirror.windows);
-            self.changed.extend(gone.into_keys().map(|(key, _)| key));
-            mirror.progress = None;
-        }
-        mirror.since = next(changes.marker);
-        for (key, value) in changes.values {
-            let Some((key, start)) = window_of_key(&self.name, &key) else {
-                if key == progress_key(&self.name) {
-                    let kept = value.map(|value| read::<KeptProgress>(&mirror.tag, &value)).transpose()?;
-                    mirror.progress = kept.map(|kept| Progress::of_message(&kept));
-                }
-                continue;
-            };
-            match value {
-                Some(value) => {
-                    let kept = read::<KeptWindow>(&mirror.tag, &value)?;
-                    mirror.windows.insert((key.clone(), start), kept);
-                }
-                None => drop(mirror.windows.remove(&(key.clone(), start))),
-            }
-            self.changed.insert(key);
-        }
-        let watermark = mirror.progress.and_then(|progress| progress.watermark(&self.windowing));
-        let marker = changes.marker.map(|marker| marker.next);
-        self.global.observe(partition as u32, marker, watermark, now);
-        Ok(())
-    }
-
     /// Compares what is known of a key with what was said.
     fn look_at(&mut self, key: &Bytes, early: bool, news: &mut Vec<ResultChange<A>>) -> Result<()> {
-        let windows = self.windows_of(key)?;
+        let windows = windows_of::<A>(&self.partitions, &self.windowing, key)?;
         let said = self.said.entry(key.clone()).or_default();
         let gone = |start: i64, end: i64| {
             windows.iter().any(|(other, window)| {
@@ -306,7 +255,7 @@ impl<A: Aggregate> Results<A> {
                 pane,
                 events: content.events,
                 late: content.late,
-                aggregate: aggregate(&self.name, &content)?,
+                aggregate: aggregate(&content)?,
             }));
             said.insert(start, Said { fired: fires, content });
         }
@@ -315,56 +264,4 @@ impl<A: Aggregate> Results<A> {
         }
         Ok(())
     }
-
-    /// The windows of a key by their start, those of all partitions put together. Sessions that touch are one, wherever they lie.
-    fn windows_of(&self, key: &Bytes) -> Result<BTreeMap<i64, KeptWindow>> {
-        let range = (key.clone(), i64::MIN)..=(key.clone(), i64::MAX);
-        let mut partial: Vec<(i64, &KeptWindow)> = self
-            .partitions
-            .iter()
-            .flat_map(|mirror| mirror.windows.range(range.clone()))
-            .map(|((_, start), window)| (*start, window))
-            .collect();
-        // A stable sort: of the same start, the lower partition comes first.
-        partial.sort_by_key(|(start, _)| *start);
-        let are_sessions = matches!(self.windowing.windows, Windows::Session { .. });
-        let mut whole: BTreeMap<i64, KeptWindow> = BTreeMap::new();
-        for (start, window) in partial {
-            let last = whole
-                .last_entry()
-                .filter(|last| *last.key() == start || (are_sessions && start < last.get().end));
-            match last {
-                Some(mut last) => self.add_up(last.get_mut(), window)?,
-                None => {
-                    // When and with which pane a partition wrote it is its own matter.
-                    let content = KeptWindow { pane: 0, settled: None, ..window.clone() };
-                    whole.insert(start, content);
-                }
-            }
-        }
-        Ok(whole)
-    }
-
-    fn add_up(&self, sum: &mut KeptWindow, part: &KeptWindow) -> Result<()> {
-        let mut merged: A = aggregate(&self.name, sum)?;
-        merged.merge(&aggregate(&self.name, part)?);
-        sum.aggregate = merged.to_bytes();
-        sum.end = sum.end.max(part.end);
-        sum.events += part.events;
-        sum.late += part.late;
-        Ok(())
-    }
 }
-
-fn aggregate<A: Aggregate>(name: &str, window: &KeptWindow) -> Result<A> {
-    A::from_bytes(&window.aggregate)
-        .ok_or_else(|| EngineError::user(format!("read a result of the windows {name}"), UNREADABLE))
-}
-
-fn read<T: Kept>(tag: &Tag, value: &Value) -> Result<T> {
-    T::from_kept(&value.bytes)
-        .map_err(|error| EngineError::user(format!("read {tag}"), format!("{error}; {UNREADABLE}")))
-}
-
-const UNREADABLE: &str =
-    "its bytes are none of this program's; read it with the program that wrote it, or rebuild the namespace";

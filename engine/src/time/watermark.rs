@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use abovefold_schemas::{Offset, Timestamp, windows::KeptProgress};
 
-use super::window::{Windowing, bounded, millis};
+use super::window::{TimeDomain, Windowing, bounded, millis};
 
 /// How far a partition has come: a fold of its log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,8 +64,12 @@ impl Progress {
 ///
 /// It is the least of those of the partitions that are not idle, and never goes back. A partition is idle once its marker has not moved for
 /// `idle_after` by the reader's clock. Where all are idle, nothing is waited for: it is the greatest of them.
+///
+/// In processing time, time goes on where nothing comes: an idle partition is taken to have come to `idle_after` before now. That supposes that
+/// the reader's clock is near the log's and the fold less than that behind; where it is not, a result is amended.
 #[derive(Clone, Debug)]
 pub struct GlobalWatermark {
+    domain: TimeDomain,
     idle_after: Duration,
     partitions: Vec<Seen>,
     current: Option<Timestamp>,
@@ -81,9 +85,9 @@ struct Seen {
 
 impl GlobalWatermark {
     /// Over so many partitions. None is idle before it was looked at for that long.
-    pub fn new(partitions: u32, idle_after: Duration) -> Self {
+    pub fn new(partitions: u32, domain: TimeDomain, idle_after: Duration) -> Self {
         let unseen = Seen { marker: None, moved: None, watermark: None };
-        Self { idle_after, partitions: vec![unseen; partitions as usize], current: None }
+        Self { domain, idle_after, partitions: vec![unseen; partitions as usize], current: None }
     }
 
     /// Takes note of where a partition stands.
@@ -107,15 +111,14 @@ impl GlobalWatermark {
     /// The global watermark at `now`; `None` while a partition that is not idle has none.
     pub fn advance(&mut self, now: Timestamp) -> Option<Timestamp> {
         let idle_after = millis(self.idle_after);
-        let mut active = self
-            .partitions
-            .iter()
-            .filter(|seen| seen.moved.is_none_or(|moved| now.millis_since(moved) < idle_after))
-            .map(|seen| seen.watermark)
-            .peekable();
+        let is_active = |seen: &&Seen| seen.moved.is_none_or(|moved| now.millis_since(moved) < idle_after);
+        let active = self.partitions.iter().filter(is_active).map(|seen| seen.watermark);
+        let idle = self.partitions.len() - active.clone().count();
+        let clock = (self.domain == TimeDomain::Processing && idle > 0)
+            .then(|| Some(Timestamp(now.0.saturating_sub(idle_after))));
         // `None` is the least of all: a partition of which nothing is known holds everything back.
-        let found = match active.peek() {
-            Some(_) => active.min().flatten(),
+        let found = match active.chain(clock).min() {
+            Some(least) => least,
             None => self.partitions.iter().filter_map(|seen| seen.watermark).max(),
         };
         self.current = self.current.max(found);
@@ -133,7 +136,7 @@ mod tests {
             all.observe(partition, Some(Offset(marker)), Some(Timestamp(watermark)), Timestamp(now));
             all.advance(Timestamp(now)).map(|watermark| watermark.0)
         };
-        let mut all = GlobalWatermark::new(2, Duration::from_millis(100));
+        let mut all = GlobalWatermark::new(2, TimeDomain::Event, Duration::from_millis(100));
         // Partition 0   *10       *30          *60
         // Partition 1         *20 (then silent)        *25 (late, but by its own watermark)
         // clock         0    10   20          110      130
@@ -145,6 +148,22 @@ mod tests {
         assert_eq!(at(1, 2, 25, 130, &mut all), Some(60), "it never goes back");
         assert_eq!(at(0, 4, 90, 140, &mut all), Some(60), "and waits again for the one that woke");
         assert_eq!(all.advance(Timestamp(300)), Some(Timestamp(90)), "all are idle");
+    }
+
+    #[test]
+    fn processing_time_goes_on_where_nothing_comes() {
+        let mut all = GlobalWatermark::new(2, TimeDomain::Processing, Duration::from_millis(100));
+        let at = |moment| Some(Timestamp(moment));
+        // Partition 0   *1,000 (then silent)
+        // Partition 1   nothing at all
+        all.observe(0, Some(Offset(1)), at(1_000), Timestamp(1_000));
+        all.observe(1, Some(Offset(0)), None, Timestamp(1_000));
+        assert_eq!(all.advance(Timestamp(1_050)), None);
+        assert_eq!(all.advance(Timestamp(1_100)), at(1_000));
+        assert_eq!(all.advance(Timestamp(1_700)), at(1_600));
+        // One of them wakes, behind what was supposed: the other one's time is the clock's, and nothing goes back.
+        all.observe(0, Some(Offset(2)), at(1_550), Timestamp(1_710));
+        assert_eq!(all.advance(Timestamp(1_710)), at(1_600));
     }
 
     #[test]
