@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use abovefold_engine::{Runtime, log::NewRecord, source::read_to_end, state::check_namespace};
 use abovefold_models::ModelFacts;
-use abovefold_operators::{fold::FOLD_VERSION, intake::INTAKE_NAMESPACE};
+use abovefold_operators::{fold::FOLD_VERSION, intake::INTAKE_NAMESPACE, steps::Steps};
 use abovefold_schemas::{
     Offset,
     records::{NamespaceChange, NamespaceRecord},
@@ -93,7 +93,7 @@ pub async fn write(edges: &Edges, change: &NamespaceChange) -> anyhow::Result<()
     Ok(())
 }
 
-/// The record of a namespace that folds from `first` on, by this program with this model.
+/// The record of a namespace that folds from `first` on, by this program with this model and these steps.
 ///
 /// # Errors
 /// When the log does not answer, or the name is none.
@@ -102,6 +102,7 @@ pub async fn define(
     runtime: &Runtime,
     name: &str,
     model: Option<&ModelFacts>,
+    steps: &Steps,
     first: Vec<Offset>,
     base_articles: Option<Vec<u64>>,
 ) -> anyhow::Result<NamespaceRecord> {
@@ -122,6 +123,7 @@ pub async fn define(
         device_class: model.map_or("none".into(), |facts| facts.device_class.to_string()),
         first_offsets: first.into_iter().map(|offset| offset.0).collect(),
         base_article_offsets,
+        steps: steps.texts(),
         created: runtime.now().0,
     })
 }
@@ -135,12 +137,13 @@ pub async fn resolve(
     runtime: &Runtime,
     name: &str,
     model: Option<&ModelFacts>,
+    steps: &Steps,
 ) -> anyhow::Result<NamespaceRecord> {
     let mut namespaces = Namespaces::read(edges).await?;
     if namespaces.live.is_none() && (name == LIVE || name == FIRST) {
         let first =
             edges.log.bounds(&edges.topics.user_events).await?.iter().map(|bounds| bounds.begin).collect();
-        let record = define(edges, runtime, FIRST, model, first, None).await?;
+        let record = define(edges, runtime, FIRST, model, steps, first, None).await?;
         write(edges, &NamespaceChange::Made { record }).await?;
         write(edges, &NamespaceChange::Promoted { name: FIRST.into(), from: None }).await?;
         // Another process may have been first: what the topic says counts.
@@ -153,7 +156,11 @@ pub async fn resolve(
 ///
 /// # Errors
 /// Which part differs, and what to do.
-pub fn check_worker(record: &NamespaceRecord, model: Option<&ModelFacts>) -> anyhow::Result<()> {
+pub fn check_worker(
+    record: &NamespaceRecord,
+    model: Option<&ModelFacts>,
+    steps: &Steps,
+) -> anyhow::Result<()> {
     let ours = [
         ("fold code", FOLD_VERSION.to_string(), record.fold_version.to_string()),
         (
@@ -172,6 +179,7 @@ pub fn check_worker(record: &NamespaceRecord, model: Option<&ModelFacts>) -> any
             model.map_or("none".into(), |facts| facts.device_class.to_string()),
             record.device_class.clone(),
         ),
+        ("list of steps", in_words(&steps.texts()), in_words(&record.steps)),
     ];
     for (what, here, there) in ours {
         if here != there {
@@ -185,8 +193,15 @@ pub fn check_worker(record: &NamespaceRecord, model: Option<&ModelFacts>) -> any
     Ok(())
 }
 
+/// A list of steps in one line.
+fn in_words(steps: &[String]) -> String {
+    if steps.is_empty() { "empty".into() } else { steps.join("; ") }
+}
+
 #[cfg(test)]
 mod tests {
+    use abovefold_operators::steps::StepConfig;
+
     use super::*;
 
     fn record(name: &str) -> NamespaceRecord {
@@ -199,6 +214,7 @@ mod tests {
             device_class: "none".into(),
             first_offsets: vec![0],
             base_article_offsets: vec![0],
+            steps: Vec::new(),
             created: 0,
         }
     }
@@ -222,8 +238,16 @@ mod tests {
     fn a_worker_that_differs_is_refused() {
         let mut other = record("main");
         other.session_model = "abc".into();
-        let error = check_worker(&other, None).unwrap_err().to_string();
+        let none = Steps::default();
+        let error = check_worker(&other, None, &none).unwrap_err().to_string();
         assert!(error.contains("session model") && error.contains("replay"), "{error}");
-        assert!(check_worker(&record("main"), None).is_ok());
+        assert!(check_worker(&record("main"), None, &none).is_ok());
+        let filter = StepConfig { filter: Some("read_time >= 1".into()), ..StepConfig::default() };
+        let steps = Steps::new(&[filter]).unwrap();
+        let error = check_worker(&record("main"), None, &steps).unwrap_err().to_string();
+        assert!(error.contains("its list of steps is empty, here it is filter read_time >= 1"), "{error}");
+        let made_with = NamespaceRecord { steps: steps.texts(), ..record("main") };
+        assert!(check_worker(&made_with, None, &steps).is_ok());
+        assert!(check_worker(&made_with, None, &none).is_err());
     }
 }

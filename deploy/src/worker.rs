@@ -33,6 +33,7 @@ pub fn context(session: &Session) -> WorkerContext {
         partitions: session.edges.partitions,
         window: config.window(),
         fold: config.fold(),
+        steps: config.steps(),
         group: config.group.clone(),
         member: Some(config.member.clone()).filter(|member| !member.is_empty()),
         stop: session.stop.clone(),
@@ -66,11 +67,7 @@ impl Worker {
             stop: session.stop.clone(),
             runtime: session.runtime.clone(),
         };
-        worker.graphs.push(Graph {
-            name: "articles".into(),
-            nodes: vec!["articles".into(), "article index".into()],
-            edges: vec![(0, 1)],
-        });
+        worker.graphs.push(Indexer::graph());
         worker.flows.push(session.runtime.spawn(indexer.run()));
         Ok(worker)
     }

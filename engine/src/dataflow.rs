@@ -1,50 +1,30 @@
 //! A dataflow: operators as tasks, joined by bounded channels.
 
-use std::{fmt::Write, future::Future};
+use std::{fmt, future::Future};
 
-use futures::{Stream, StreamExt};
-use serde::Serialize;
+use futures::{FutureExt, Stream, StreamExt, future::BoxFuture};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::graph::{Graph, Node};
 use crate::{
     error::{EngineError, Result},
-    operator::{Emitter, Operator},
+    operator::{Emitter, NEXT_HAS_STOPPED, Operator},
     runtime::{Runtime, Task, TaskError},
 };
 
 /// Messages that wait between two operators before the first of them waits too.
 pub const CHANNEL_CAPACITY: usize = 16;
 
-/// The operators of a dataflow and what joins them, for people and for the operations page.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Graph {
-    /// The dataflow's name.
-    pub name: String,
-    /// Its steps, sources first.
-    pub nodes: Vec<String>,
-    /// From which node to which, by their place in `nodes`.
-    pub edges: Vec<(usize, usize)>,
-}
-
-impl Graph {
-    /// The graph in lines such as `source -> decode -> window`.
-    pub fn to_text(&self) -> String {
-        let mut text = format!("{}:", self.name);
-        for (place, node) in self.nodes.iter().enumerate() {
-            let arrow = if self.edges.iter().any(|(_, to)| *to == place) { " -> " } else { " " };
-            write!(text, "{arrow}{node}").expect("writing to a string cannot fail");
-        }
-        text
-    }
-}
-
-/// A dataflow under construction, then running: tasks start as they are added.
+/// A dataflow: described while it is built, then running.
 ///
-/// It ends when its sources end (each operator then flushes, in order), or at the first error, which stops all of it.
-#[derive(Debug)]
+/// Building starts nothing: what was built can be looked at ([`Dataflow::graph`]) and dropped without a trace. [`Dataflow::start`] runs each step
+/// as a task; [`Dataflow::finish`] does so, too, and waits for the end. The dataflow ends when its sources end (each operator then flushes, in
+/// order), or at the first error, which stops all of it. Dropped while it runs, it stops where it is, as a crash would.
 pub struct Dataflow {
     graph: Graph,
     runtime: Runtime,
+    /// Steps that were not started yet.
+    steps: Vec<BoxFuture<'static, Result<()>>>,
     tasks: Vec<Task<()>>,
     failures: (mpsc::UnboundedSender<EngineError>, mpsc::UnboundedReceiver<EngineError>),
 }
@@ -56,11 +36,20 @@ pub struct Stage<T> {
     receiver: mpsc::Receiver<T>,
 }
 
+impl fmt::Debug for Dataflow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Dataflow")
+            .field("graph", &self.graph)
+            .field("tasks", &self.tasks.len())
+            .finish_non_exhaustive()
+    }
+}
+
 impl Dataflow {
     /// An empty dataflow.
     pub fn new(name: &str, runtime: Runtime) -> Self {
         let graph = Graph { name: name.into(), ..Graph::default() };
-        Self { graph, runtime, tasks: Vec::new(), failures: mpsc::unbounded_channel() }
+        Self { graph, runtime, steps: Vec::new(), tasks: Vec::new(), failures: mpsc::unbounded_channel() }
     }
 
     /// What it is made of.
@@ -74,8 +63,8 @@ impl Dataflow {
         name: &'static str,
         stream: impl Stream<Item = Result<T>> + Send + 'static,
     ) -> Stage<T> {
-        let (sender, stage) = self.stage(name, None);
-        self.task(async move {
+        let (sender, stage) = self.stage(Node::source::<T>(name), None);
+        self.step(async move {
             let mut stream = std::pin::pin!(stream);
             let mut out = Emitter::new(sender);
             while let Some(message) = stream.next().await {
@@ -92,71 +81,94 @@ impl Dataflow {
         T: Send + 'static,
         F: Future<Output = Result<()>> + Send + 'static,
     {
-        let (sender, stage) = self.stage(name, None);
-        let run = run(Emitter::new(sender));
-        self.task(run);
+        let (sender, stage) = self.stage(Node::source::<T>(name), None);
+        self.step(run(Emitter::new(sender)));
         stage
     }
 
-    /// Waits until every task has ended.
+    /// Starts the steps as tasks, those that run already excepted. Must be called inside a tokio runtime.
+    pub fn start(&mut self) {
+        for step in std::mem::take(&mut self.steps) {
+            let failures = self.failures.0.clone();
+            self.tasks.push(self.runtime.spawn(async move {
+                if let Err(error) = step.await {
+                    // Nobody listens any more only where the dataflow was dropped.
+                    failures.send(error).ok();
+                }
+            }));
+        }
+    }
+
+    /// Starts what does not run yet, and waits until every task has ended.
     ///
     /// # Errors
     /// The first error of any step; all steps are stopped then.
-    pub async fn finish(self) -> Result<()> {
-        let (sender, mut failures) = self.failures;
-        drop(sender);
-        let first = failures.recv().await;
+    pub async fn finish(mut self) -> Result<()> {
+        self.start();
+        // Only the tasks hold a sender from now on: the channel ends when the last of them does.
+        self.failures.0 = mpsc::unbounded_channel().0;
+        let first = self.failures.1.recv().await;
         if first.is_some() {
-            for task in &self.tasks {
-                task.abort();
-            }
+            self.abort();
         }
-        for task in self.tasks {
-            match task.await {
-                Err(TaskError::Panicked) => {
-                    return Err(EngineError::ours(
-                        format!("run dataflow {}", self.graph.name),
-                        "an operator panicked",
-                    ));
-                }
-                _ => {}
-            }
+        let mut panicked = false;
+        for task in &mut self.tasks {
+            panicked |= task.await == Err(TaskError::Panicked);
         }
-        first.map_or(Ok(()), Err)
+        self.tasks.clear();
+        if panicked {
+            return Err(EngineError::ours(
+                format!("run dataflow {}", self.graph.name),
+                "an operator panicked",
+            ));
+        }
+        let Some(first) = first else { return Ok(()) };
+        if first.reason != NEXT_HAS_STOPPED {
+            return Err(first);
+        }
+        // A step may hear that the next one has stopped before that one has said why.
+        let cause = std::iter::from_fn(|| self.failures.1.try_recv().ok())
+            .find(|error| error.reason != NEXT_HAS_STOPPED);
+        Err(cause.unwrap_or(first))
     }
 
-    fn stage<T>(&mut self, name: &'static str, from: Option<usize>) -> (mpsc::Sender<T>, Stage<T>) {
-        let node = self.graph.nodes.len();
-        self.graph.nodes.push(name.into());
-        self.graph.edges.extend(from.map(|from| (from, node)));
+    fn abort(&self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+
+    fn stage<T>(&mut self, node: Node, from: Option<usize>) -> (mpsc::Sender<T>, Stage<T>) {
+        let place = self.graph.nodes.len();
+        self.graph.nodes.push(node);
+        self.graph.edges.extend(from.map(|from| (from, place)));
         let (sender, receiver) = mpsc::channel(CHANNEL_CAPACITY);
-        (sender, Stage { node, receiver })
+        (sender, Stage { node: place, receiver })
     }
 
-    fn task(&mut self, run: impl Future<Output = Result<()>> + Send + 'static) {
-        let failures = self.failures.0.clone();
-        self.tasks.push(self.runtime.spawn(async move {
-            if let Err(error) = run.await {
-                // Nobody listens any more only where another step failed first.
-                failures.send(error).ok();
-            }
-        }));
+    fn step(&mut self, run: impl Future<Output = Result<()>> + Send + 'static) {
+        self.steps.push(run.boxed());
+    }
+}
+
+impl Drop for Dataflow {
+    fn drop(&mut self) {
+        self.abort();
     }
 }
 
 impl<T: Send + 'static> Stage<T> {
     /// Joins an operator that takes what this step emits.
     pub fn then<O: Operator<In = T>>(self, flow: &mut Dataflow, operator: O) -> Stage<O::Out> {
-        let (sender, stage) = flow.stage(operator.name(), Some(self.node));
-        let runtime = flow.runtime.clone();
-        flow.task(run_operator(operator, self.receiver, Emitter::new(sender), runtime));
-        stage
+        let node = Node::operator::<T, O::Out>(operator.name());
+        self.join(flow, node, operator)
     }
 
     /// Joins a last operator, which emits nothing.
     pub fn sink<O: Operator<In = T, Out = ()>>(self, flow: &mut Dataflow, operator: O) {
-        let mut stage = self.then(flow, operator);
-        flow.task(async move {
+        let node = Node::sink::<T>(operator.name());
+        let mut stage = self.join(flow, node, operator);
+        flow.step(async move {
             while stage.receiver.recv().await.is_some() {}
             Ok(())
         });
@@ -165,7 +177,7 @@ impl<T: Send + 'static> Stage<T> {
     /// Gathers everything that this step emits, until the dataflow ends.
     pub fn collect(mut self, flow: &mut Dataflow) -> oneshot::Receiver<Vec<T>> {
         let (sender, receiver) = oneshot::channel();
-        flow.task(async move {
+        flow.step(async move {
             let mut all = Vec::new();
             while let Some(message) = self.receiver.recv().await {
                 all.push(message);
@@ -177,9 +189,16 @@ impl<T: Send + 'static> Stage<T> {
         receiver
     }
 
-    /// The messages as a stream.
+    /// The messages as a stream. It yields none before the dataflow is started.
     pub fn into_stream(mut self) -> impl Stream<Item = T> + Send {
         futures::stream::poll_fn(move |context| self.receiver.poll_recv(context))
+    }
+
+    fn join<O: Operator<In = T>>(self, flow: &mut Dataflow, node: Node, operator: O) -> Stage<O::Out> {
+        let (sender, stage) = flow.stage(node, Some(self.node));
+        let runtime = flow.runtime.clone();
+        flow.step(run_operator(operator, self.receiver, Emitter::new(sender), runtime));
+        stage
     }
 }
 

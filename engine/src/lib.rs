@@ -10,6 +10,7 @@
 pub mod dataflow;
 pub mod error;
 pub mod feed;
+pub mod graph;
 pub mod log;
 pub mod metrics;
 pub mod operator;
@@ -19,11 +20,13 @@ pub mod sink;
 pub mod source;
 pub mod state;
 pub mod trouble;
+pub mod time;
 pub mod window;
 
-pub use dataflow::{Dataflow, Graph, Stage};
+pub use dataflow::{Dataflow, Stage};
 pub use error::{EngineError, Fault, Result};
 pub use feed::{Epoch, Feed, Feedback, Lease, Run, Signal};
+pub use graph::{Graph, Node, NodeKind};
 pub use operator::{Emitter, Operator};
 pub use retry::Backoff;
 pub use runtime::{Runtime, Simulation, Stuck, Task, TaskError};

@@ -20,3 +20,7 @@ pub const EDGE_RETRIES: &str = "abovefold_engine_edge_retries_total";
 pub const LAG: &str = "abovefold_engine_lag_records";
 /// Partitions that stand still until somebody mends what stops them (gauge, label `dataflow`).
 pub const STOPPED_PARTITIONS: &str = "abovefold_engine_stopped_partitions";
+/// Events that were too late for any window (counter, label `windows`).
+pub const EVENTS_LATE: &str = "abovefold_time_late_events_total";
+/// Windows that may still change (gauge, labels `windows` and `partition`).
+pub const OPEN_WINDOWS: &str = "abovefold_time_open_windows";

@@ -116,6 +116,9 @@ pub trait Operator: Send + 'static {
     }
 }
 
+/// The reason that [`Emitter::emit`] gives: not a cause, but what a step sees of another one's failure.
+pub(crate) const NEXT_HAS_STOPPED: &str = "it has stopped";
+
 /// Where an operator puts what it makes.
 #[derive(Debug)]
 pub struct Emitter<T> {
@@ -136,6 +139,6 @@ impl<T> Emitter<T> {
         self.sender
             .send(message)
             .await
-            .map_err(|_| EngineError::ours("hand a message to the next operator", "it has stopped"))
+            .map_err(|_| EngineError::ours("hand a message to the next operator", NEXT_HAS_STOPPED))
     }
 }

@@ -150,6 +150,7 @@ impl Worker {
             .then(&mut flow, TumblingWindow::new(window, runtime.clone()))
             .then(&mut flow, Count { store: Arc::clone(store), counts: BTreeMap::new() })
             .sink(&mut flow, EpochSink::new("test", NAMESPACE, Arc::clone(store), feedback, runtime));
+        flow.start();
         Self { flow, stop }
     }
 

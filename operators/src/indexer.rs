@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use abovefold_engine::{
-    EngineError, Result, Runtime,
+    EngineError, Graph, Node, Result, Runtime,
     log::{Bounds, Log, Position, RecordRun},
 };
 use abovefold_schemas::{ArticleId, ArticleVersion, Kept, Offset};
@@ -33,6 +33,12 @@ pub struct Indexer {
 }
 
 impl Indexer {
+    /// What it is made of. It is one task, since after a failure its source has to begin again from the edge's own marker.
+    pub fn graph() -> Graph {
+        let nodes = vec![Node::source::<RecordRun>("articles"), Node::sink::<RecordRun>("article index")];
+        Graph::line("articles", nodes)
+    }
+
     /// Runs until it is stopped. An edge that is out of reach is tried again.
     ///
     /// # Errors

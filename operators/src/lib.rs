@@ -1,6 +1,6 @@
 //! The news operators: what a reader reads, folded into what it is shown next.
 //!
-//! Write path: [`decode`] -> window -> [`key`] -> [`fold`] (embed) -> sink; beside it [`indexer`] fills the article edge, and [`intake`] passes
+//! Write path: [`decode`] -> window -> [`steps`] -> [`key`] -> [`fold`] (embed) -> sink; beside it [`indexer`] fills the article edge, and [`intake`] passes
 //! strays and dead letters on. [`pipeline`] joins them into dataflows.
 //!
 //! Read path: [`query`].
@@ -9,6 +9,7 @@
 
 pub mod articles;
 pub mod decode;
+mod described;
 pub mod fold;
 pub mod indexer;
 pub mod intake;
@@ -16,3 +17,4 @@ pub mod key;
 pub mod metrics;
 pub mod pipeline;
 pub mod query;
+pub mod steps;

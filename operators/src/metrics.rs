@@ -4,6 +4,8 @@
 pub const EVENTS_DECODED: &str = "abovefold_decode_events_total";
 /// Records that are no event (counter).
 pub const EVENTS_DEAD: &str = "abovefold_decode_dead_records_total";
+/// Reads that a configured filter left out (counter).
+pub const READS_FILTERED: &str = "abovefold_steps_filtered_reads_total";
 /// Events found in a partition that is not their reader's home (counter).
 pub const EVENTS_STRAY: &str = "abovefold_key_stray_events_total";
 /// Reads folded (counter).

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use abovefold_engine::{
-    Dataflow, EpochSink, Graph, PartitionedSource, Result, Runtime, SourceSettings, Troubles, TumblingWindow,
+    Dataflow, EpochSink, PartitionedSource, Result, Runtime, SourceSettings, Troubles, TumblingWindow,
     WindowSettings,
     log::{Log, Membership},
     retry::persist,
@@ -12,11 +12,13 @@ use abovefold_engine::{
 use abovefold_schemas::{Offset, records::NamespaceRecord};
 use tokio::sync::{mpsc, watch};
 
+pub use crate::described::graphs;
 use crate::{
     decode::Decode,
     fold::{ArticleTable, Fold, FoldContext, FoldSettings, SessionModel},
     intake::{INTAKE_NAMESPACE, Intake, IntakeContext},
     key::KeyByReader,
+    steps::{ApplySteps, Steps},
 };
 
 /// Names of the topics.
@@ -65,6 +67,8 @@ pub struct WorkerContext {
     pub window: WindowSettings,
     /// What is kept in memory.
     pub fold: FoldSettings,
+    /// What is done to reads before they are folded; that of the namespace's record.
+    pub steps: Steps,
     /// The consumer group's name; the namespace is appended.
     pub group: String,
     /// The static member id.
@@ -109,9 +113,9 @@ impl WorkerContext {
     }
 }
 
-/// The write path of a namespace: `user_events -> decode -> window -> key by reader -> embed -> sink`.
+/// The write path of a namespace: `user_events -> decode -> window -> steps (if any) -> key by reader -> embed -> sink`.
 ///
-/// It runs from now on; [`Dataflow::finish`] waits for its end. With `until`, it ends once every partition has come there.
+/// [`Dataflow::finish`] runs it and waits for its end. With `until`, it ends once every partition has come there.
 pub fn write_path(
     context: &WorkerContext,
     namespace: &NamespaceRecord,
@@ -134,15 +138,17 @@ pub fn write_path(
         runtime: runtime.clone(),
     });
     let mut flow = Dataflow::new("write", runtime.clone());
-    flow.source_loop("user_events", |out| source.run(out))
+    let mut epochs = flow
+        .source_loop("user_events", |out| source.run(out))
         .then(&mut flow, Decode::default())
-        .then(&mut flow, TumblingWindow::new(context.window, runtime.clone()))
-        .then(&mut flow, KeyByReader::new(context.partitions))
-        .then(&mut flow, fold)
-        .sink(
-            &mut flow,
-            EpochSink::new("write", &namespace.name, context.store.clone(), feedback, runtime.clone()),
-        );
+        .then(&mut flow, TumblingWindow::new(context.window, runtime.clone()));
+    if !context.steps.is_empty() {
+        epochs = epochs.then(&mut flow, ApplySteps::new(context.steps.clone()));
+    }
+    epochs.then(&mut flow, KeyByReader::new(context.partitions)).then(&mut flow, fold).sink(
+        &mut flow,
+        EpochSink::new("write", &namespace.name, context.store.clone(), feedback, runtime.clone()),
+    );
     flow
 }
 
@@ -151,9 +157,14 @@ pub fn write_path(
 /// # Errors
 /// When the log does not answer.
 pub async fn intake(context: &WorkerContext) -> Result<Dataflow> {
-    let runtime = &context.runtime;
     let bounds = || context.log.bounds(&context.topics.user_events);
-    let begins = persist(runtime, "log", bounds).await?.iter().map(|bounds| bounds.begin).collect();
+    let bounds = persist(&context.runtime, "log", bounds).await?;
+    Ok(intake_from(context, bounds.iter().map(|bounds| bounds.begin).collect()))
+}
+
+/// [`intake`], for a log whose partitions begin at these offsets.
+pub(crate) fn intake_from(context: &WorkerContext, begins: Vec<Offset>) -> Dataflow {
+    let runtime = &context.runtime;
     let (source, feedback) = context.source("intake", INTAKE_NAMESPACE, begins, None);
     let intake = Intake::new(IntakeContext {
         log: context.log.clone(),
@@ -174,20 +185,5 @@ pub async fn intake(context: &WorkerContext) -> Result<Dataflow> {
             &mut flow,
             EpochSink::new("intake", INTAKE_NAMESPACE, context.store.clone(), feedback, runtime.clone()),
         );
-    Ok(flow)
-}
-
-/// The dataflows of the program as graphs, without running them: write path, intake, articles, read path.
-pub fn graphs() -> Vec<Graph> {
-    let line = |name: &str, nodes: &[&str]| Graph {
-        name: name.into(),
-        nodes: nodes.iter().map(|node| (*node).to_owned()).collect(),
-        edges: (1..nodes.len()).map(|to| (to - 1, to)).collect(),
-    };
-    vec![
-        line("write", &["user_events", "decode", "window", "key by reader", "embed", "sink"]),
-        line("intake", &["user_events", "decode", "window", "intake", "sink"]),
-        line("articles", &["articles", "article index"]),
-        line("read", &["request", "state", "retrieve", "rerank", "compose", "answer"]),
-    ]
+    flow
 }

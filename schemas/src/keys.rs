@@ -52,6 +52,24 @@ pub fn chain_key() -> Bytes {
     Bytes::from_static(b"c")
 }
 
+/// The key of the progress of a family of windows: `w/<name>`. Mirrored by readers of results, like the windows.
+pub fn progress_key(name: &str) -> Bytes {
+    Bytes::from(format!("w/{name}"))
+}
+
+/// The key of one window: `w/<name>/`, the key of the events in it, and its start (ms since 1970) in 8 bytes that sort as the number does.
+pub fn window_key(name: &str, key: &[u8], start: i64) -> Bytes {
+    let sortable = (start as u64) ^ (1 << 63);
+    [b"w/", name.as_bytes(), b"/", key, &sortable.to_be_bytes()].concat().into()
+}
+
+/// Reads a [`window_key`] of this family: the events' key, and the window's start; `None` for any other bytes.
+pub fn window_of_key(name: &str, window_key: &Bytes) -> Option<(Bytes, i64)> {
+    let rest = window_key.strip_prefix(b"w/")?.strip_prefix(name.as_bytes())?.strip_prefix(b"/")?;
+    let (key, start) = rest.split_last_chunk::<8>()?;
+    Some((window_key.slice_ref(key), (u64::from_be_bytes(*start) ^ (1 << 63)) as i64))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -66,5 +84,17 @@ mod tests {
             assert_eq!(ValueName::from_key(&name.to_key()), Some(name));
         }
         assert_eq!(ValueName::from_key(b"x/1"), None);
+    }
+
+    #[test]
+    fn keys_of_windows_are_read_back_and_sort_by_key_and_start() {
+        let starts = [i64::MIN, -1, 0, 1, i64::MAX];
+        let keys: Vec<Bytes> = starts.iter().map(|start| window_key("hourly", b"a/\xff", *start)).collect();
+        assert!(keys.is_sorted());
+        for (key, start) in keys.iter().zip(starts) {
+            assert_eq!(window_of_key("hourly", key), Some((Bytes::from_static(b"a/\xff"), start)));
+            assert_eq!(window_of_key("hour", key), None);
+        }
+        assert_eq!(window_of_key("hourly", &progress_key("hourly")), None);
     }
 }

@@ -14,6 +14,7 @@ pub mod marker;
 pub mod records;
 pub mod state;
 pub mod tables;
+pub mod windows;
 
 pub use article::ArticleVersion;
 pub use event::{Event, EventError, EventKind};

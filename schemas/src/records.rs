@@ -107,7 +107,7 @@ impl DeadLetter {
 }
 
 /// What defines a namespace's fold; a worker that differs refuses to join.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NamespaceRecord {
     /// The name.
     pub name: String,
@@ -125,6 +125,9 @@ pub struct NamespaceRecord {
     pub first_offsets: Vec<u64>,
     /// Article versions below these offsets are known from the start, for each partition of `articles`.
     pub base_article_offsets: Vec<u64>,
+    /// What is done to reads before they are folded, in words and in order; none in a record without it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<String>,
     /// When it was made (ms since 1970).
     pub created: i64,
 }

@@ -9,7 +9,10 @@ use abovefold_schemas::{
     ArticleId, ArticleVersion, Event, EventKind, Kept, LastRecord, Marker, Offset, ReaderId, Timestamp,
     event::ProfileFields,
     records::{DeadLetter, Impression, NamespaceChange, NamespaceRecord, Shown},
-    state::{DeadRange, ActiveReader, ArticleCounts, Origin, PartitionSummary, Profile, Read, ReaderState, Successor},
+    state::{
+        ActiveReader, ArticleCounts, DeadRange, Origin, PartitionSummary, Profile, Read, ReaderState, Successor,
+    },
+    windows::{KeptProgress, KeptWindow},
 };
 
 fn pinned(name: &str, bytes: &[u8]) {
@@ -118,6 +121,27 @@ fn state_is_pinned() {
 }
 
 #[test]
+fn windows_are_pinned() {
+    let window = KeptWindow {
+        end: 1_704_110_400_000,
+        pane: 2,
+        events: 17,
+        late: 3,
+        settled: Some(1_704_110_500_000),
+        aggregate: vec![1, 2, 3],
+    };
+    kept_is_pinned("window.hex", &window);
+    let progress = KeptProgress {
+        latest: 1_704_110_400_000,
+        log_time: 1_704_110_500_000,
+        events: 20,
+        late: 3,
+        windowing: "tumbling 1h".into(),
+    };
+    kept_is_pinned("windows-progress.hex", &progress);
+}
+
+#[test]
 fn records_are_pinned() {
     let article = ArticleVersion {
         article_id: 7,
@@ -169,10 +193,13 @@ fn namespaces_are_pinned() {
         device_class: "cpu".into(),
         first_offsets: vec![0, 0],
         base_article_offsets: vec![500],
+        steps: Vec::new(),
         created: 1_704_110_400_000,
     };
+    let with_steps = NamespaceRecord { steps: vec!["filter read_time >= 1".into()], ..record.clone() };
     let changes = [
         ("namespace-made.json", NamespaceChange::Made { record }),
+        ("namespace-made-with-steps.json", NamespaceChange::Made { record: with_steps }),
         (
             "namespace-promoted.json",
             NamespaceChange::Promoted { name: "green".into(), from: Some("main".into()) },

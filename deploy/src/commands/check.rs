@@ -15,7 +15,7 @@ const LIMIT: Duration = Duration::from_secs(15);
 
 /// Says what is in force and tries it. Fails when anything does not answer.
 pub async fn run(config: Config, graph_only: bool, json: bool, output: &Output) -> anyhow::Result<()> {
-    let graphs = graphs();
+    let graphs = graphs(&config.steps());
     if graph_only {
         say_graphs(&graphs, json, output);
         return Ok(());
@@ -72,7 +72,7 @@ pub async fn run(config: Config, graph_only: bool, json: bool, output: &Output) 
 
 fn say_graphs(graphs: &[Graph], json: bool, output: &Output) {
     for graph in graphs {
-        output.line(if json { json!(graph).to_string() } else { graph.to_text() });
+        output.line(if json { json!(graph).to_string() } else { graph.to_table() });
     }
 }
 

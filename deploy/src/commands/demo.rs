@@ -65,7 +65,7 @@ pub async fn run(mut config: Config, exit: bool, seed: u64, output: Output) -> a
     forward_stop(&session.runtime, ended, stop.clone());
     telemetry::start_metrics()?;
     let (namespace, inference) = serve::prepare(&session).await?;
-    namespaces::check_worker(&namespace, inference.as_ref().map(Inference::facts))?;
+    namespaces::check_worker(&namespace, inference.as_ref().map(Inference::facts), &session.config.steps())?;
     let _owner = serve::own(&session).await?;
     let listener = serve::bind(&session).await?;
     let worker = Worker::start(&session, &namespace, inference.clone()).await?;

@@ -30,6 +30,7 @@ pub async fn run(session: &Session, from: Option<&str>, until: &str, follow: boo
     }
     let inference = session.model()?.map(|(_, inference)| inference);
     let facts = inference.as_ref().map(Inference::facts);
+    let steps = session.config.steps();
     let bounds = session.edges.log.bounds(&session.edges.topics.user_events).await?;
     let namespace = match known.records.get(&name) {
         Some(record) => record.clone(),
@@ -42,12 +43,13 @@ pub async fn run(session: &Session, from: Option<&str>, until: &str, follow: boo
             };
             let base = live.map(|live| live.base_article_offsets.clone());
             let record =
-                namespaces::define(&session.edges, &session.runtime, &name, facts, first, base).await?;
+                namespaces::define(&session.edges, &session.runtime, &name, facts, &steps, first, base)
+                    .await?;
             namespaces::write(&session.edges, &NamespaceChange::Made { record: record.clone() }).await?;
             record
         }
     };
-    namespaces::check_worker(&namespace, facts)?;
+    namespaces::check_worker(&namespace, facts, &steps)?;
     let ends = position(session, until, &bounds).await?;
     let worker = Worker::replay(session, &namespace, inference, (!follow).then(|| ends.clone()));
     let watched = watch(session, &namespace, &ends);

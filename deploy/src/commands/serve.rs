@@ -23,7 +23,7 @@ pub async fn process(session: Session) -> anyhow::Result<()> {
     telemetry::start_metrics()?;
     let (namespace, inference) = prepare(&session).await?;
     let _owner = own(&session).await?;
-    namespaces::check_worker(&namespace, inference.as_ref().map(Inference::facts))?;
+    namespaces::check_worker(&namespace, inference.as_ref().map(Inference::facts), &session.config.steps())?;
     session.output.line(format!("processing namespace {} of {}", namespace.name, session.config.log_url()));
     Worker::start(&session, &namespace, inference).await?.finish().await
 }
@@ -41,7 +41,7 @@ pub async fn run(session: Session) -> anyhow::Result<()> {
     // A port in use shows before a namespace is made.
     let listener = bind(&session).await?;
     let (namespace, inference) = prepare(&session).await?;
-    namespaces::check_worker(&namespace, inference.as_ref().map(Inference::facts))?;
+    namespaces::check_worker(&namespace, inference.as_ref().map(Inference::facts), &session.config.steps())?;
     let _owner = own(&session).await?;
     let worker = Worker::start(&session, &namespace, inference.clone()).await?;
     let graphs = worker.graphs.clone();
@@ -61,8 +61,10 @@ pub async fn prepare(session: &Session) -> anyhow::Result<(NamespaceRecord, Opti
         );
     }
     let facts = inference.as_ref().map(Inference::facts);
+    let steps = session.config.steps();
     let namespace =
-        namespaces::resolve(&session.edges, &session.runtime, &session.config.namespace, facts).await?;
+        namespaces::resolve(&session.edges, &session.runtime, &session.config.namespace, facts, &steps)
+            .await?;
     Ok((namespace, inference))
 }
 

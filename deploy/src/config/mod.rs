@@ -13,7 +13,11 @@ use abovefold_engine::{
 };
 use abovefold_models::{DeviceChoice, InferenceOptions};
 use abovefold_operators::{
-    articles::ArticleSettings, fold::FoldSettings, pipeline::Topics, query::QuerySettings,
+    articles::ArticleSettings,
+    fold::FoldSettings,
+    pipeline::Topics,
+    query::QuerySettings,
+    steps::{StepConfig, Steps},
 };
 use anyhow::{Context, bail};
 use figment::{
@@ -38,6 +42,7 @@ pub struct Config {
     pub group: String,
     pub member: String,
     pub session_timeout_seconds: u64,
+    pub steps: Vec<StepConfig>,
     pub topics: TopicsConfig,
     pub window: WindowConfig,
     pub fold: FoldConfig,
@@ -125,6 +130,7 @@ impl Config {
         }
         let config: Self = figment.extract().context("read the configuration")?;
         parse_duration(&config.window.length).context("read the configuration: window.length")?;
+        Steps::new(&config.steps)?;
         Ok(config)
     }
 
@@ -174,6 +180,11 @@ impl Config {
         let length = parse_duration(&self.window.length)
             .expect("the length was checked when the configuration was read");
         WindowSettings { length, max_records: self.window.max_records.max(1) }
+    }
+
+    /// What is done to reads before they are folded.
+    pub fn steps(&self) -> Steps {
+        Steps::new(&self.steps).expect("the steps were checked when the configuration was read")
     }
 
     /// What a worker keeps in memory.
@@ -320,6 +331,24 @@ mod tests {
         let found: Vec<(&str, &str)> =
             kafka.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         assert_eq!(found, [("fetch.min.bytes", "7"), ("sasl.password", "x"), ("ssl.ca.location", "/ca.pem")]);
+    }
+
+    #[test]
+    fn steps_come_from_a_file_and_are_checked_at_once() {
+        let read = |text: &str| {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            std::fs::write(file.path(), text).unwrap();
+            Config::load(Some(file.path()), &[])
+        };
+        let good = "[[steps]]\nfilter = \"read_time >= 1\"\n[[steps]]\nderive = { read_time = \"least(read_time, 600.0)\" }\n";
+        let config = read(good).unwrap();
+        let texts = config.steps().texts();
+        assert_eq!(texts, ["filter read_time >= 1", "derive read_time = least(read_time, 600.0)"]);
+        let shown: Config = toml::from_str(&config.masked()).unwrap();
+        assert_eq!(shown.steps, config.steps, "what check shows can be given again");
+        let error = read("[[steps]]\nfilter = \"reed_time >= 1\"\n").unwrap_err().to_string();
+        assert!(error.contains("step 1") && error.contains("reed_time") && !error.contains('\n'), "{error}");
+        assert!(read("[[steps]]\nfliter = \"true\"\n").is_err());
     }
 
     #[test]

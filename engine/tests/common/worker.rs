@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use abovefold_engine::{
     Dataflow, Emitter, Epoch, EpochSink, Feed, Operator, PartitionedSource, Result, Runtime, SourceSettings,
-    TumblingWindow, WindowSettings,
+    Troubles, TumblingWindow, WindowSettings,
     log::{Log, Membership, RecordRun},
     state::{EpochWrite, Put, StateStore, Tag, Value},
 };
@@ -82,6 +82,7 @@ impl Worker {
             store: Arc::clone(store),
             signals,
             stop: stopped,
+            troubles: Troubles::none(),
             runtime: runtime.clone(),
         };
         let window = WindowSettings { length: Duration::ZERO, max_records: 8 };

@@ -95,15 +95,8 @@ impl Query {
         let impressions = context.impressions.clone();
         let shared = Arc::new(Shared::new(context));
         let (requests, waiting) = mpsc::channel(shared.settings.waiting_requests);
-        let mut flow = Dataflow::new("query", shared.runtime.clone());
-        let together = (shared.settings.batch, shared.settings.batches_in_flight);
-        let stage = flow.source_loop("requests", move |out| source::batches(waiting, together, out));
-        let stage = stage.then(&mut flow, state::ReadState::new(shared.clone()));
-        let stage = stage.then(&mut flow, retrieve::Retrieve::new(shared.clone()));
-        let stage = stage.then(&mut flow, rerank::Rerank::new(shared.clone()));
-        let stage = stage.then(&mut flow, compose::Compose::new(shared.clone()));
         let queue = impressions.map(|log| impressions::Queue::start(&shared.runtime, log));
-        stage.sink(&mut flow, answer::Answer::new(shared.clone(), queue));
+        let flow = dataflow(&shared, waiting, queue);
         let graph = Arc::new(flow.graph().clone());
         shared.runtime.spawn(async move {
             if let Err(error) = flow.finish().await {
@@ -112,6 +105,13 @@ impl Query {
         });
         Trending::keep_fresh(&shared.trending, shared.settings.trends_every());
         Self { shared, requests, graph }
+    }
+
+    /// The steps of the dataflow over these edges. Nothing is started, and no edge is asked.
+    pub fn describe(context: QueryContext) -> Graph {
+        let shared = Arc::new(Shared::new(context));
+        let (_requests, waiting) = mpsc::channel(shared.settings.waiting_requests);
+        dataflow(&shared, waiting, None).graph().clone()
     }
 
     /// Answers a request with a slate. A request that waits for an `after` waits here and holds up nobody.
@@ -222,4 +222,21 @@ impl Query {
         self.shared.store.hurry(tag, next).await?;
         self.shared.store.wait_for(tag, next).await.map(|_| ())
     }
+}
+
+/// The read path from the requests that wait to their answers.
+fn dataflow(
+    shared: &Arc<Shared>,
+    waiting: mpsc::Receiver<Asked>,
+    impressions: Option<impressions::Queue>,
+) -> Dataflow {
+    let mut flow = Dataflow::new("query", shared.runtime.clone());
+    let together = (shared.settings.batch, shared.settings.batches_in_flight);
+    flow.source_loop("requests", move |out| source::batches(waiting, together, out))
+        .then(&mut flow, state::ReadState::new(shared.clone()))
+        .then(&mut flow, retrieve::Retrieve::new(shared.clone()))
+        .then(&mut flow, rerank::Rerank::new(shared.clone()))
+        .then(&mut flow, compose::Compose::new(shared.clone()))
+        .sink(&mut flow, answer::Answer::new(shared.clone(), impressions));
+    flow
 }

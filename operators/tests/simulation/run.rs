@@ -11,6 +11,7 @@ use abovefold_operators::{
     fold::{FOLD_VERSION, FoldSettings},
     intake::INTAKE_NAMESPACE,
     pipeline::{Topics, WorkerContext, intake, write_path},
+    steps::Steps,
 };
 use abovefold_schemas::{Offset, ReaderId, Timestamp, keys::reader_key, records::NamespaceRecord};
 use bytes::Bytes;
@@ -55,7 +56,7 @@ pub fn namespace(name: &str, base_articles: Vec<u64>) -> NamespaceRecord {
         device_class: "none".into(),
         first_offsets: vec![0; PARTITIONS as usize],
         base_article_offsets: base_articles,
-        created: 0,
+        ..NamespaceRecord::default()
     }
 }
 
@@ -69,6 +70,7 @@ pub fn context(world: &Arc<World>, runtime: &Runtime, plan: &Plan, stop: watch::
         partitions: PARTITIONS,
         window: WindowSettings { length: Duration::from_millis(plan.window_ms), max_records: plan.max_records },
         fold: FoldSettings { cached_readers: plan.cached, cached_articles: plan.cached },
+        steps: Steps::default(),
         group: "simulated".into(),
         member: None,
         stop,

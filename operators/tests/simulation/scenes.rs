@@ -50,6 +50,7 @@ impl Scene {
             partitions: PARTITIONS,
             window: WindowSettings { length: Duration::from_millis(100), max_records: 64 },
             fold: FoldSettings::default(),
+            steps: abovefold_operators::steps::Steps::default(),
             group: "scene".into(),
             member: None,
             stop: stopped,
