@@ -121,7 +121,7 @@ async fn fold(records: &[Record]) -> Result<()> {
     let ends = records.len() as u64;
     feed.extend(runs(records).flat_map(|run| {
         // Without a source there is nobody to acknowledge: the window is told at once.
-        let acked = Marker::start(run.next());
+        let acked = Marker::start(run.next);
         [Ok(Feed::Data { lease, data: run }), Ok(Feed::Acked { lease, marker: acked })]
     }));
     let mut flow = Dataflow::new("bench", runtime.clone());

@@ -11,6 +11,7 @@ use futures::{Stream, StreamExt};
 use tokio::sync::{mpsc, watch};
 
 use crate::{
+    admit::Admit,
     error::{EngineError, Result},
     feed::{Feed, Lease, Signal},
     log::{Log, LogMember, MemberEvent, Membership, Position, RecordRun},
@@ -43,6 +44,8 @@ pub struct SourceSettings {
     pub first_offsets: Vec<Offset>,
     /// Stop before these offsets, one a partition, and end once all are reached; `None` follows the log for ever.
     pub until: Option<Vec<Offset>>,
+    /// Asked before a partition without a marker gets its first one; `None` lets every one begin.
+    pub admit: Option<Admit>,
 }
 
 /// A source that begins each partition at its stored marker, never at a committed offset.
@@ -207,8 +210,8 @@ impl PartitionedSource {
         loop {
             let found = match self.store.read(tag, &[], &[]).await {
                 Ok(snapshot) => match snapshot.marker {
-                    Some(marker) => Ok(marker),
-                    None => self.store.initialise(tag, Marker::start(first)).await,
+                    Some(marker) => pure(tag, marker),
+                    None => self.first_marker(tag, Marker::start(first)).await,
                 },
                 Err(error) => Err(error),
             };
@@ -220,6 +223,14 @@ impl PartitionedSource {
                 other => return other,
             }
         }
+    }
+
+    /// Sets the first marker of a partition, unless its namespace is gone.
+    async fn first_marker(&self, tag: &Tag, marker: Marker) -> Result<Marker> {
+        if let Some(admit) = &self.settings.admit {
+            admit.ask(tag).await?;
+        }
+        self.store.initialise(tag, marker).await
     }
 
     async fn hand_on(
@@ -293,6 +304,18 @@ impl PartitionedSource {
             }
         }
         moved
+    }
+}
+
+/// Refuses to fold on from a state that is no pure fold any more.
+fn pure(tag: &Tag, marker: Marker) -> Result<Marker> {
+    match marker.forgotten {
+        None => Ok(marker),
+        Some(_) => Err(EngineError::user(
+            format!("fold {tag} on from {marker}"),
+            "it stands at a past moment, and readers who asked to be forgotten later were removed from it, so that it is no fold of the log \
+             any more; build another namespace by `abovefold replay`",
+        )),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use abovefold_engine::{
-    Dataflow, EpochSink, Graph, PartitionedSource, Result, Runtime, SourceSettings, TumblingWindow,
+    Admit, Dataflow, EpochSink, Graph, PartitionedSource, Result, Runtime, SourceSettings, TumblingWindow,
     WindowSettings,
     log::{Log, Membership},
     state::StateStore,
@@ -69,6 +69,8 @@ pub struct WorkerContext {
     pub group: String,
     /// The static member id.
     pub member: Option<String>,
+    /// Asked before a partition of a namespace gets its first marker; `None` lets every one begin.
+    pub admit: Option<Admit>,
     /// Becomes true when the dataflows shall end.
     pub stop: watch::Receiver<bool>,
     /// Clock, tasks, chance.
@@ -93,6 +95,8 @@ impl WorkerContext {
             namespace: namespace.into(),
             first_offsets,
             until,
+            // The intake lies outside all namespaces, and is never dropped.
+            admit: self.admit.clone().filter(|_| namespace != INTAKE_NAMESPACE),
         };
         let source = PartitionedSource {
             settings,
