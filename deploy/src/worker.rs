@@ -62,7 +62,9 @@ fn admit(edges: &Edges, namespace: &NamespaceRecord, dropped: &Arc<AtomicBool>) 
             dropped.store(true, Ordering::Relaxed);
             Err(EngineError::user(
                 format!("fold {tag}"),
-                format!("the namespace {name} was dropped, and this worker of it ends; `abovefold namespace list` shows what is there"),
+                format!(
+                    "the namespace {name} was dropped, and this worker of it ends; `abovefold namespace list` shows what is there"
+                ),
             ))
         }
     })

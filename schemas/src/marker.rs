@@ -109,8 +109,10 @@ mod tests {
 
     #[test]
     fn a_marker_keeps_its_bytes() {
-        let marker =
-            Marker { last: Some(LastRecord { offset: Offset(41), hash: 0xdead_beef }), ..Marker::start(Offset(42)) };
+        let marker = Marker {
+            last: Some(LastRecord { offset: Offset(41), hash: 0xdead_beef }),
+            ..Marker::start(Offset(42))
+        };
         assert_eq!(Marker::from_bytes(&marker.to_bytes()), Some(marker));
         let searched = Marker { forgotten: Some(Offset(99)), ..marker };
         assert_eq!(Marker::from_bytes(&searched.to_bytes()), Some(searched));

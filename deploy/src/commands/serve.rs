@@ -15,7 +15,7 @@ use crate::{
     http::{self, App, Reading, Seen},
     namespaces::{self, LIVE},
     owner,
-    pointer::Pointer,
+    pointer::{Pointer, fits},
     session::Session,
     telemetry,
     worker::Worker,
@@ -117,7 +117,9 @@ async fn keep_forgetting(session: &Session, namespace: &NamespaceRecord) -> anyh
             session.runtime.sleep(FORGET_EVERY).await;
             match remove_forgotten(&session, &name, Some(&searched)).await {
                 Ok(found) => searched = found.until,
-                Err(error) => tracing::warn!("forgotten readers are not removed yet, trying again: {error:#}"),
+                Err(error) => {
+                    tracing::warn!("forgotten readers are not removed yet, trying again: {error:#}")
+                }
             }
         }
     });
@@ -138,9 +140,16 @@ pub async fn listen_on(
         keep_forgetting(session, namespace).await?;
     }
     let model = inference.as_ref().map(|inference| inference.facts().clone());
+    let is_other = !fits(namespace, model.as_ref());
     let query = query(session, namespace, inference.clone());
     query.refresh().await;
     let reading = Reading::new(Seen { namespace: namespace.name.clone(), query, model });
+    if is_other {
+        reading.set_trouble(Some(format!(
+            "the namespace {} was made with the session model {}, which is not the one that is loaded here",
+            namespace.name, namespace.session_model
+        )));
+    }
     if session.config.namespace == LIVE {
         session.runtime.spawn(Pointer::new(session, reading.clone(), inference).follow());
     }

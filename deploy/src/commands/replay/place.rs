@@ -63,7 +63,8 @@ mod tests {
 
     #[test]
     fn every_partition_has_a_place_that_the_log_has() {
-        let bounds = [Bounds { begin: Offset(5), end: Offset(9) }, Bounds { begin: Offset(0), end: Offset(2) }];
+        let bounds =
+            [Bounds { begin: Offset(5), end: Offset(9) }, Bounds { begin: Offset(0), end: Offset(2) }];
         assert_eq!(per_partition("--until", "1:2,0:5", &bounds).unwrap(), [Offset(5), Offset(2)]);
         for (text, reason) in [
             ("0:5", "lacks the partitions 1"),

@@ -62,8 +62,7 @@ impl Served {
             past: false,
             settings: QuerySettings { after_wait_ms: 30, ..QuerySettings::default() },
         });
-        let reading =
-            Reading::new(Seen { namespace: "main".into(), query: query.clone(), model: None });
+        let reading = Reading::new(Seen { namespace: "main".into(), query: query.clone(), model: None });
         let app = App {
             runtime,
             reading: reading.clone(),

@@ -165,7 +165,8 @@ async fn again(
             Place(record.until.as_deref().unwrap_or_default())
         );
     }
-    let is_beyond = |(marker, end): (&Option<Marker>, &u64)| marker.is_some_and(|marker| marker.next.0 > *end);
+    let is_beyond =
+        |(marker, end): (&Option<Marker>, &u64)| marker.is_some_and(|marker| marker.next.0 > *end);
     if let Some(past) = past.as_ref().filter(|past| markers.iter().zip(*past).any(is_beyond)) {
         bail!("replay {name} until {}: it has come further already; choose another name", Place(past));
     }
@@ -173,7 +174,6 @@ async fn again(
     namespaces::write(&session.edges, &change).await?;
     Ok(NamespaceRecord { until: past, searched: None, ..record.clone() })
 }
-
 
 fn numbers(offsets: &[Offset]) -> Vec<u64> {
     offsets.iter().map(|offset| offset.0).collect()
