@@ -127,7 +127,7 @@ fn promote_there_and_back(home: &Home, address: &str, what: &str) {
     let all: Vec<&Seen> = clients.iter().flatten().collect();
     let failed: Vec<_> = all.iter().filter(|seen| seen.status != 200).collect();
     assert!(failed.is_empty(), "of {} requests these failed: {failed:?}", all.len());
-    for seen in clients {
+    for seen in &clients {
         // Each client sees one namespace, then the other, then the first again, and never between.
         let mut names: Vec<&str> = seen.iter().map(|seen| seen.namespace.as_str()).collect();
         names.dedup();
@@ -203,7 +203,7 @@ fn a_namespace_of_another_model_is_seen_once_its_model_is_there() {
     let home = Home::new().with("WINDOW__LENGTH", "50ms");
     newsroom::data_folder(&home.at("data"), 20, 5, 60, 5);
     newsroom::model(&home.at("model"));
-    ModelFolder::untrained(8).save(home.at("next")).unwrap();
+    ModelFolder::untrained(8).save(&home.at("next")).unwrap();
     let mut program = Program::spawn(home.command(&["run", "--listen", "127.0.0.1:0"]));
     let address = program.address();
     home.done(&["index", "--data", "data", "--wait"]);
@@ -221,7 +221,7 @@ fn a_namespace_of_another_model_is_seen_once_its_model_is_there() {
     let slate = http::post(&address, "/recommend", &json!({"user_id": "1"})).json();
     assert_eq!((&slate["state"]["namespace"], &slate["served_by"]), (&json!("main"), &json!("reranker")));
     // The new version is put where the old one was.
-    ModelFolder::untrained(8).save(home.at("model")).unwrap();
+    ModelFolder::untrained(8).save(&home.at("model")).unwrap();
     let health = eventually("it is well again", || {
         let health = http::get(&address, "/health").json();
         (health["status"] == "ok").then_some(health)

@@ -1,6 +1,7 @@
 //! One log, one digest: whatever the window, the size of an epoch, how many workers share the partitions, and where one of them ended.
 //!
-//! Time is virtual: events come in portions with pauses between, so that windows of 0.1, 1 and 5 s cut the log in other places.
+//! Every way folds the same log at the same time, each into a store of its own. Events come at a steady rate, at which windows of 0.1, 1 and
+//! 5 s, and epochs of 16 and 1,024 records, cut the log in other places.
 #![allow(clippy::unwrap_used, reason = "a test ends where its world breaks")]
 
 use std::{
@@ -34,10 +35,10 @@ use tokio::sync::watch;
 const PARTITIONS: u32 = 4;
 const TOPIC: &str = "user_events";
 const NAMESPACE: &str = "main";
-/// Events that arrive together.
-const PORTION: usize = 2_500;
-/// The pause after each portion: some windows close in it, others stay open over several.
-const PAUSE: Duration = Duration::from_millis(700);
+/// Events that arrive together, every so often: 4,000 a second. A window of 0.1 s holds some 100 records of a partition, one of 1 s some 1,000,
+/// and one of 5 s is closed by its 1,024th.
+const PORTION: usize = 200;
+const PAUSE: Duration = Duration::from_millis(50);
 const NOON: i64 = 1_704_110_400_000;
 
 /// How the log is folded.
@@ -159,17 +160,17 @@ impl World {
         for topic in [TOPIC, "articles"] {
             log.create_topic(topic, PARTITIONS).await.unwrap();
         }
-        Self { log, clock, runtime: Runtime::simulated(Timestamp(NOON), 1), _folder: folder }
+        Self { log, clock, runtime: Runtime::real(), _folder: folder }
     }
 
-    /// Appends everything in portions, each at its own moment of the log, with `pause` after it.
-    async fn append(&self, events: &[NewRecord], pause: Duration) {
+    /// Appends everything in portions, each at its own moment of the log.
+    async fn append(&self, events: &[NewRecord]) {
+        let begun = self.runtime.now();
         for (number, portion) in events.chunks(PORTION).enumerate() {
+            let pause = PAUSE.as_millis() as i64 * number as i64;
+            self.runtime.sleep_until(Timestamp(begun.0 + pause)).await;
             self.clock.store(NOON + number as i64 * 1_000, Ordering::Relaxed);
             self.log.append(TOPIC, portion.to_vec()).await.unwrap();
-            if !pause.is_zero() {
-                self.runtime.sleep(pause).await;
-            }
         }
     }
 
@@ -190,7 +191,7 @@ impl World {
                 partitions: PARTITIONS,
                 window: WindowSettings { length: way.window, max_records: way.max_records },
                 fold: FoldSettings { cached_readers: 512, cached_articles: 512 },
-                group: "digest".into(),
+                group: format!("{way:?}"),
                 member: None,
                 admit: None,
                 stop: stopped.clone(),
@@ -200,21 +201,6 @@ impl World {
             self.runtime.spawn(flow.finish())
         };
         Workers { stop, flows: logs.into_iter().map(start).collect() }
-    }
-
-    /// Everything that the way makes of the log, which is appended while it folds.
-    async fn fold_live(way: Way, events: &[NewRecord]) -> State {
-        let world = Self::new().await;
-        let store: Arc<dyn StateStore> = Arc::new(MemoryStore::new());
-        let workers = world.start(way, &store, None);
-        world.append(events, PAUSE).await;
-        let ends = world.ends().await;
-        for (partition, end) in (0..).zip(&ends) {
-            let tag = Tag { namespace: NAMESPACE.into(), partition };
-            store.wait_for(&tag, *end).await.unwrap();
-        }
-        workers.end().await;
-        state(store.as_ref(), &ends).await
     }
 
     async fn ends(&self) -> Vec<Offset> {
@@ -279,18 +265,32 @@ fn assert_same(expected: &State, found: &State, how: impl std::fmt::Debug) {
     assert_eq!(found.len(), expected.len(), "there is more than there should be, folded so: {how:?}");
 }
 
-/// Folds the events in every way, and live plus a replay of the tail.
+/// Folds the events in every way while they arrive, and live plus a replay of the tail.
 async fn check(events: Vec<NewRecord>) {
-    let first = ways()[0];
-    let expected = World::fold_live(first, &events).await;
-    assert!(expected.len() > 100, "something was folded: {}", expected.len());
-    for way in ways().into_iter().skip(1) {
-        assert_same(&expected, &World::fold_live(way, &events).await, way);
-    }
-    // Replays of the whole log, and of its tail on top of what a worker that was stopped in between left.
     let world = World::new().await;
-    world.append(&events, Duration::ZERO).await;
+    let start = |way: Way| {
+        let store: Arc<dyn StateStore> = Arc::new(MemoryStore::new());
+        (way, store.clone(), world.start(way, &store, None))
+    };
+    let folding: Vec<_> = ways().into_iter().map(start).collect();
+    world.append(&events).await;
     let ends = world.ends().await;
+    let mut expected: Option<State> = None;
+    for (way, store, workers) in folding {
+        for (partition, end) in (0..).zip(&ends) {
+            let tag = Tag { namespace: NAMESPACE.into(), partition };
+            // Somebody waits: the last window does not run to its end.
+            store.hurry(&tag, *end).await.unwrap();
+            store.wait_for(&tag, *end).await.unwrap();
+        }
+        workers.end().await;
+        let state = state(store.as_ref(), &ends).await;
+        assert_same(expected.get_or_insert_with(|| state.clone()), &state, way);
+    }
+    let expected = expected.unwrap();
+    assert!(expected.len() > 100, "something was folded: {}", expected.len());
+
+    // Replays of the whole log, and of its tail on top of what a worker that was stopped in between left.
     let half: Vec<Offset> = ends.iter().map(|end| Offset(end.0 / 2)).collect();
     let at_once = |max_records| Way { window: Duration::ZERO, max_records, workers: 1 };
     for (max_records, tail_records) in [(16, 1_024), (1_024, 16)] {
@@ -305,12 +305,12 @@ async fn check(events: Vec<NewRecord>) {
     }
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn over_a_generated_stream() {
     check(generated(7_000)).await;
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn over_fifty_thousand_real_events() {
     let Some(folder) = real_data() else {
         println!(

@@ -94,8 +94,8 @@ async fn try_edge(what: &str, config: &Config) -> anyhow::Result<String> {
             let topic = config.topics()?.user_events;
             match log.partitions(&topic).await? {
                 Some(partitions) => {
-                    let sampled = Runtime::real().timeout(SAMPLE_LIMIT, strays::sample(log.as_ref(), &topic));
-                    let strays = match sampled.await {
+                    let sampled = strays::sample(log.as_ref(), &topic);
+                    let strays = match Runtime::real().timeout(SAMPLE_LIMIT, sampled).await {
                         Some(strays) => strays?.to_string(),
                         None => "the log is too slow to count strays".to_owned(),
                     };

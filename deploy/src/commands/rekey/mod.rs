@@ -35,26 +35,16 @@ pub async fn run(session: &Session, to: &str, partitions: Option<u32>) -> anyhow
     let count = make_target(target.as_ref(), &to_url, partitions, session.edges.partitions * 2).await?;
     let copy = Copy::new(session, target, &to_url, count).await?;
     let mut known = Known::new(&copy.begins, &copy.ends);
-    copy.walk("looking for copies", async |run| {
+    let note = |run: RecordRun| {
         known.note(&run);
-        Ok(())
-    })
-    .await?;
+        Vec::new()
+    };
+    copy.walk("looking for copies", note).await?;
     let mut rekeyed = Rekeyed::new(known, count);
-    let mut copied = 0;
-    copy.walk("copying", async |run| {
-        let records = rekeyed.of(run);
-        copied += records.len();
-        copy.append(records).await
-    })
-    .await?;
+    let mut copied = copy.walk("copying", |run| rekeyed.of(run)).await?;
     if rekeyed.has_stray_without_copy() {
-        copy.walk("copying strays that the intake has not come to", async |run| {
-            let records = rekeyed.strays_without_copy(run);
-            copied += records.len();
-            copy.append(records).await
-        })
-        .await?;
+        let what = "copying strays that the intake has not come to";
+        copied += copy.walk(what, |run| rekeyed.strays_without_copy(run)).await?;
     }
     let read: u64 = copy.ends.iter().zip(&copy.begins).map(|(end, begin)| end.0 - begin.0).sum();
     session.output.line(format!("{copied} of {read} records copied into {to_url} with {count} partitions"));
@@ -121,15 +111,16 @@ impl<'a> Copy<'a> {
         Ok(Self { session, target, topic: url.topic().to_owned(), begins, ends })
     }
 
-    /// Hands every run of the old topic to `take`, in the order of each partition.
+    /// Goes through the old topic, in the order of each partition, and appends to the new one what `choose` makes of each run. Returns how many
+    /// records that were.
     async fn walk(
         &self,
         what: &str,
-        mut take: impl AsyncFnMut(RecordRun) -> anyhow::Result<()>,
-    ) -> anyhow::Result<()> {
+        mut choose: impl FnMut(RecordRun) -> Vec<NewRecord>,
+    ) -> anyhow::Result<usize> {
         let events = &self.session.edges.topics.user_events;
         let total: u64 = self.ends.iter().zip(&self.begins).map(|(end, begin)| end.0 - begin.0).sum();
-        let mut read = 0;
+        let (mut read, mut copied) = (0, 0);
         let mut runs =
             std::pin::pin!(read_to_end(self.session.edges.log.as_ref(), events, &self.begins).await?);
         while let Some(mut run) = runs.try_next().await? {
@@ -137,16 +128,13 @@ impl<'a> Copy<'a> {
             let end = self.ends.get(run.partition as usize).copied().unwrap_or_default();
             run.records.retain(|record| record.offset < end);
             read += run.records.len() as u64;
-            take(run).await?;
+            let records = choose(run);
+            copied += records.len();
+            if !records.is_empty() {
+                self.target.append(&self.topic, records).await?;
+            }
             self.session.output.progress(what, read, total);
         }
-        Ok(())
-    }
-
-    async fn append(&self, records: Vec<NewRecord>) -> anyhow::Result<()> {
-        if !records.is_empty() {
-            self.target.append(&self.topic, records).await?;
-        }
-        Ok(())
+        Ok(copied)
     }
 }
