@@ -91,6 +91,7 @@ impl FakeArticles {
         let matches = |article: &&Arc<Article>| {
             !article.version.withdrawn
                 && !filter.exclude.contains(&article.id)
+                && filter.published_until.is_none_or(|until| article.version.published <= until.0)
                 && (filter.categories.is_empty() || filter.categories.contains(&article.version.category))
         };
         articles.values().filter(matches).cloned().collect()

@@ -245,8 +245,10 @@ mod tests {
         fn rekeyed(&self) -> Vec<(u32, String)> {
             let ends: Vec<Offset> = self.0.iter().map(|records| Offset(records.len() as u64)).collect();
             let mut known = Known::new(&[Offset(0); OLD as usize], &ends);
-            let runs =
-                || (0..).zip(&self.0).map(|(partition, records)| RecordRun::new(partition, records.clone()));
+            let run = |(partition, records): (u32, &Vec<Record>)| {
+                (!records.is_empty()).then(|| RecordRun::new(partition, records.clone()))
+            };
+            let runs = || (0..).zip(&self.0).filter_map(run);
             runs().for_each(|run| known.note(&run));
             let mut rekeyed = Rekeyed::new(known, NEW);
             let mut copies: Vec<NewRecord> = runs().flat_map(|run| rekeyed.of(run)).collect();
