@@ -7,12 +7,15 @@ mod commands;
 mod config;
 mod dataset;
 mod edges;
+mod forgotten;
 mod http;
 mod namespaces;
 mod newspaper;
 mod output;
 mod owner;
+mod pointer;
 mod session;
+mod strays;
 mod telemetry;
 mod worker;
 

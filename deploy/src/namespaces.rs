@@ -2,7 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use abovefold_engine::{Runtime, log::NewRecord, source::read_to_end, state::check_namespace};
+use abovefold_engine::{
+    Runtime,
+    log::{LogReader, NewRecord, Position, RecordRun},
+    source::read_to_end,
+    state::check_namespace,
+};
 use abovefold_models::ModelFacts;
 use abovefold_operators::{fold::FOLD_VERSION, intake::INTAKE_NAMESPACE, steps::Steps};
 use abovefold_schemas::{
@@ -34,16 +39,7 @@ impl Namespaces {
     /// # Errors
     /// When the log cannot be read or a record is none of ours.
     pub async fn read(edges: &Edges) -> anyhow::Result<Self> {
-        let mut namespaces = Self::default();
-        let mut runs = std::pin::pin!(read_to_end(edges.log.as_ref(), &edges.topics.namespaces, &[]).await?);
-        while let Some(run) = runs.try_next().await? {
-            for record in run.records {
-                let change = NamespaceChange::from_json(&record.value)
-                    .with_context(|| format!("read {}, offset {}", edges.topics.namespaces, record.offset))?;
-                namespaces.apply(change);
-            }
-        }
-        Ok(namespaces)
+        Ok(Follower::start(edges).await?.namespaces)
     }
 
     /// Folds one change. The first of two that contradict each other stands.
@@ -51,6 +47,11 @@ impl Namespaces {
         match change {
             NamespaceChange::Made { record } => {
                 self.records.entry(record.name.clone()).or_insert(record);
+            }
+            NamespaceChange::Placed { name, until, searched } => {
+                if let Some(record) = self.records.get_mut(&name) {
+                    (record.until, record.searched) = (until, searched);
+                }
             }
             NamespaceChange::Promoted { name, from } => {
                 if self.live == from && self.records.contains_key(&name) {
@@ -80,6 +81,60 @@ impl Namespaces {
                 "find the namespace {real}: there is none of this name; `abovefold namespace list` shows them"
             )
         })
+    }
+}
+
+/// The topic `namespaces`, read to its end, and then followed.
+pub struct Follower {
+    /// What the topic says, as far as it was read.
+    pub namespaces: Namespaces,
+    next: Offset,
+    reader: Option<Box<dyn LogReader>>,
+}
+
+impl Follower {
+    /// Reads the topic to the end that it has now.
+    ///
+    /// # Errors
+    /// When the log cannot be read or a record is none of ours.
+    pub async fn start(edges: &Edges) -> anyhow::Result<Self> {
+        let mut follower = Self { namespaces: Namespaces::default(), next: Offset(0), reader: None };
+        let mut runs = std::pin::pin!(read_to_end(edges.log.as_ref(), &edges.topics.namespaces, &[]).await?);
+        while let Some(run) = runs.try_next().await? {
+            follower.take(edges, run)?;
+        }
+        Ok(follower)
+    }
+
+    /// Waits for the next changes and folds them. Cancel-safe; after an error it may be called again.
+    ///
+    /// # Errors
+    /// When the log cannot be read or a record is none of ours.
+    pub async fn changed(&mut self, edges: &Edges) -> anyhow::Result<()> {
+        let run = match &mut self.reader {
+            Some(reader) => reader.next().await,
+            none => {
+                let from = vec![Position { partition: 0, offset: self.next }];
+                none.insert(edges.log.read(&edges.topics.namespaces, from).await?).next().await
+            }
+        };
+        match run {
+            Ok(run) => self.take(edges, run),
+            Err(error) => {
+                self.reader = None;
+                Err(error.into())
+            }
+        }
+    }
+
+    fn take(&mut self, edges: &Edges, run: RecordRun) -> anyhow::Result<()> {
+        self.next = run.next;
+        for record in run.records {
+            let change = NamespaceChange::from_json(&record.value)
+                .with_context(|| format!("read {}, offset {}", edges.topics.namespaces, record.offset))?;
+            self.namespaces.apply(change);
+        }
+        Ok(())
     }
 }
 
@@ -125,6 +180,8 @@ pub async fn define(
         base_article_offsets,
         steps: steps.texts(),
         created: runtime.now().0,
+        until: None,
+        searched: None,
     })
 }
 
@@ -152,11 +209,60 @@ pub async fn resolve(
     Ok(namespaces.get(name)?.clone())
 }
 
+/// Refuses to show a namespace that stands at a past moment and from which forgotten readers are still to be removed.
+///
+/// # Errors
+/// When it is not whole yet; the error says how to finish it.
+pub fn check_readable(record: &NamespaceRecord) -> anyhow::Result<()> {
+    match (&record.until, &record.searched) {
+        (Some(until), None) => bail!(
+            "read the namespace {name}: its replay has not come to its end; run `abovefold replay --namespace {name} --until {}` again",
+            Place(until),
+            name = record.name,
+        ),
+        _ => Ok(()),
+    }
+}
+
+/// Offsets as `PARTITION:OFFSET,...`, the way they are given to `--from` and `--until`.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a>(pub &'a [u64]);
+
+impl std::fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (partition, offset) in self.0.iter().enumerate() {
+            let comma = if partition == 0 { "" } else { "," };
+            write!(f, "{comma}{partition}:{offset}")?;
+        }
+        Ok(())
+    }
+}
+
 /// Refuses a worker that would fold otherwise than its namespace was made to.
 ///
 /// # Errors
 /// Which part differs, and what to do.
 pub fn check_worker(
+    record: &NamespaceRecord,
+    model: Option<&ModelFacts>,
+    steps: &Steps,
+) -> anyhow::Result<()> {
+    if let Some(until) = &record.until {
+        bail!(
+            "join the namespace {name}: it stands at a past moment ({}) and is not folded on; `serve` and `run` show it, and `abovefold replay \
+             --namespace {name} --follow` brings it up to date",
+            Place(until),
+            name = record.name,
+        );
+    }
+    check_maker(record, model, steps)
+}
+
+/// Refuses who would fold otherwise than the namespace was made to, wherever it stands.
+///
+/// # Errors
+/// Which part differs, and what to do.
+pub fn check_maker(
     record: &NamespaceRecord,
     model: Option<&ModelFacts>,
     steps: &Steps,
@@ -216,6 +322,8 @@ mod tests {
             base_article_offsets: vec![0],
             steps: Vec::new(),
             created: 0,
+            until: None,
+            searched: None,
         }
     }
 
@@ -232,6 +340,24 @@ mod tests {
         namespaces.apply(NamespaceChange::Dropped { name: "green".into() });
         assert!(namespaces.records.contains_key("green"), "the live one stays");
         assert_eq!(namespaces.get(LIVE).unwrap().name, "green");
+    }
+
+    #[test]
+    fn a_namespace_at_a_past_moment_is_read_once_it_is_whole_and_never_folded_on() {
+        let mut namespaces = Namespaces::default();
+        let tuesday = NamespaceRecord { until: Some(vec![3, 4]), ..record("tuesday") };
+        namespaces.apply(NamespaceChange::Made { record: tuesday });
+        let error = check_readable(namespaces.get("tuesday").unwrap()).unwrap_err().to_string();
+        assert!(error.contains("--until 0:3,1:4"), "{error}");
+        let place = |until, searched| NamespaceChange::Placed { name: "tuesday".into(), until, searched };
+        namespaces.apply(place(Some(vec![3, 4]), Some(vec![9, 9])));
+        assert!(check_readable(namespaces.get("tuesday").unwrap()).is_ok());
+        let error = check_worker(namespaces.get("tuesday").unwrap(), None, &Steps::default())
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("--follow"), "{error}");
+        namespaces.apply(place(None, None));
+        assert!(check_worker(namespaces.get("tuesday").unwrap(), None, &Steps::default()).is_ok());
     }
 
     #[test]

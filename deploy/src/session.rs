@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use abovefold_engine::{Runtime, Troubles, state::Tag};
 use abovefold_models::{Inference, ModelFolder};
-use abovefold_schemas::{Offset, records::NamespaceRecord};
+use abovefold_schemas::{Marker, Offset, records::NamespaceRecord};
 use anyhow::Context;
 use tokio::sync::watch;
 
@@ -39,15 +39,34 @@ impl Session {
         Ok(namespaces::Namespaces::read(&self.edges).await?.get(&self.config.namespace)?.clone())
     }
 
+    /// The namespace that the command shows readers of.
+    ///
+    /// # Errors
+    /// When there is none, or it stands at a past moment and forgotten readers are still to be removed from it.
+    pub async fn readable_namespace(&self) -> anyhow::Result<NamespaceRecord> {
+        let namespace = self.namespace().await?;
+        namespaces::check_readable(&namespace)?;
+        Ok(namespace)
+    }
+
     /// The marker of each partition of a namespace, by its number; `None` where nothing was ever written.
     ///
     /// # Errors
     /// When the state store does not answer.
     pub async fn markers(&self, namespace: &str) -> anyhow::Result<Vec<Option<Offset>>> {
+        let markers = self.full_markers(namespace).await?;
+        Ok(markers.into_iter().map(|marker| marker.map(|marker| marker.next)).collect())
+    }
+
+    /// As [`Session::markers`], with all that a marker says.
+    ///
+    /// # Errors
+    /// When the state store does not answer.
+    pub async fn full_markers(&self, namespace: &str) -> anyhow::Result<Vec<Option<Marker>>> {
         let mut markers = Vec::new();
         for partition in 0..self.edges.partitions {
             let tag = Tag { namespace: namespace.into(), partition };
-            markers.push(self.edges.store.read(&tag, &[], &[]).await?.marker.map(|marker| marker.next));
+            markers.push(self.edges.store.read(&tag, &[], &[]).await?.marker);
         }
         Ok(markers)
     }

@@ -1,30 +1,34 @@
 //! The write path of a process: dataflows that run beside each other until they are told to stop.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
-use abovefold_engine::{Dataflow, Graph, Result as EngineResult, Task};
+use abovefold_engine::{Admit, Dataflow, EngineError, Graph, Result as EngineResult, Task};
 use abovefold_models::Inference;
 use abovefold_operators::{
-    indexer::Indexer,
     fold::SessionModel,
+    indexer::Indexer,
     pipeline::{WorkerContext, intake, write_path},
 };
 use abovefold_schemas::{Offset, records::NamespaceRecord};
 use anyhow::Context;
 
-
-use crate::session::Session;
+use crate::{edges::Edges, namespaces::Namespaces, session::Session};
 
 /// Dataflows that run.
 #[derive(Debug)]
 pub struct Worker {
+    /// Becomes true when the worker finds its namespace dropped.
+    dropped: Arc<AtomicBool>,
     flows: Vec<Task<EngineResult<()>>>,
     /// What they are made of.
     pub graphs: Vec<Graph>,
 }
 
 /// What the dataflows of this session share.
-pub fn context(session: &Session) -> WorkerContext {
+fn context(session: &Session, namespace: &NamespaceRecord, dropped: &Arc<AtomicBool>) -> WorkerContext {
     let config = &session.config;
     WorkerContext {
         log: session.edges.log.clone(),
@@ -36,10 +40,36 @@ pub fn context(session: &Session) -> WorkerContext {
         steps: config.steps(),
         group: config.group.clone(),
         member: Some(config.member.clone()).filter(|member| !member.is_empty()),
+        admit: Some(admit(&session.edges, namespace, dropped)),
         stop: session.stop.clone(),
         troubles: session.troubles.clone(),
         runtime: session.runtime.clone(),
     }
+}
+
+/// Lets a partition get its first marker only while the topic `namespaces` has the namespace as it was when the worker began.
+fn admit(edges: &Edges, namespace: &NamespaceRecord, dropped: &Arc<AtomicBool>) -> Admit {
+    let (edges, dropped) = (edges.clone(), dropped.clone());
+    let (name, created) = (namespace.name.clone(), namespace.created);
+    Admit::new(move |tag| {
+        let (edges, dropped, name) = (edges.clone(), dropped.clone(), name.clone());
+        async move {
+            let namespaces = Namespaces::read(&edges).await.map_err(|error| match error.downcast() {
+                Ok(error) => error,
+                Err(error) => EngineError::outside(format!("look up the namespace of {tag}"), error),
+            })?;
+            if namespaces.records.get(&name).is_some_and(|record| record.created == created) {
+                return Ok(());
+            }
+            dropped.store(true, Ordering::Relaxed);
+            Err(EngineError::user(
+                format!("fold {tag}"),
+                format!(
+                    "the namespace {name} was dropped, and this worker of it ends; `abovefold namespace list` shows what is there"
+                ),
+            ))
+        }
+    })
 }
 
 fn session_model(inference: Option<Inference>) -> Option<Arc<dyn SessionModel>> {
@@ -56,8 +86,9 @@ impl Worker {
         namespace: &NamespaceRecord,
         inference: Option<Inference>,
     ) -> anyhow::Result<Self> {
-        let context = context(session);
-        let mut worker = Self { flows: Vec::new(), graphs: Vec::new() };
+        let dropped = Arc::default();
+        let context = context(session, namespace, &dropped);
+        let mut worker = Self { dropped, flows: Vec::new(), graphs: Vec::new() };
         worker.add(session, write_path(&context, namespace, session_model(inference), None));
         worker.add(session, intake(&context).await?);
         let indexer = Indexer {
@@ -79,10 +110,11 @@ impl Worker {
         inference: Option<Inference>,
         until: Option<Vec<Offset>>,
     ) -> Self {
-        let mut context = context(session);
+        let dropped = Arc::default();
+        let mut context = context(session, namespace, &dropped);
         // A replay has nobody to wait for: an epoch is cut as soon as the one before is written.
         context.window.length = std::time::Duration::ZERO;
-        let mut worker = Self { flows: Vec::new(), graphs: Vec::new() };
+        let mut worker = Self { dropped, flows: Vec::new(), graphs: Vec::new() };
         worker.add(session, write_path(&context, namespace, session_model(inference), until));
         worker
     }
@@ -101,6 +133,30 @@ impl Worker {
             .flows
             .into_iter()
             .map(|flow| async move { flow.await.context("run a dataflow")?.map_err(anyhow::Error::from) });
+        futures::future::try_join_all(flows).await?;
+        Ok(())
+    }
+
+    /// As [`Worker::finish`], for a process that readers see another namespace of by now: that the worker's own was dropped is said in one line,
+    /// and everything else goes on.
+    ///
+    /// # Errors
+    /// The first other failure.
+    pub async fn finish_beside_readers(self) -> anyhow::Result<()> {
+        let dropped = self.dropped;
+        // The write path is the first; it alone belongs to a namespace.
+        let flows = self.flows.into_iter().enumerate().map(|(place, flow)| {
+            let dropped = dropped.clone();
+            async move {
+                match flow.await.context("run a dataflow")? {
+                    Err(error) if place == 0 && dropped.load(Ordering::Relaxed) => {
+                        tracing::warn!("{error}");
+                        Ok(())
+                    }
+                    ended => ended.map_err(anyhow::Error::from),
+                }
+            }
+        });
         futures::future::try_join_all(flows).await?;
         Ok(())
     }

@@ -118,6 +118,7 @@ async fn work(log: &Arc<dyn Log>, store: &Arc<dyn StateStore>, runtime: &Runtime
             namespace: NAMESPACE.into(),
             first_offsets: Vec::new(),
             until: Some(log.bounds(TOPIC).await?.iter().map(|bounds| bounds.end).collect::<Vec<Offset>>()),
+            admit: None,
         },
         log: log.clone(),
         store: store.clone(),

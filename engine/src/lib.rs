@@ -7,6 +7,7 @@
 // A panic needs a stated invariant: `expect("why this holds")`, never a bare unwrap.
 #![warn(clippy::unwrap_used)]
 
+pub mod admit;
 pub mod dataflow;
 pub mod error;
 pub mod feed;
@@ -23,6 +24,7 @@ pub mod trouble;
 pub mod time;
 pub mod window;
 
+pub use admit::Admit;
 pub use dataflow::{Dataflow, Stage};
 pub use error::{EngineError, Fault, Result};
 pub use feed::{Epoch, Feed, Feedback, Lease, Run, Signal};

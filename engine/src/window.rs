@@ -109,7 +109,7 @@ impl<T: Run> Lane<T> {
         let next = runs.last().expect("a window is cut only when it holds a run").next();
         // Where only offsets were passed, the last record stays what it was.
         let last = runs.iter().rev().find_map(Run::last).or(self.marker.last);
-        let target = Marker { next, last };
+        let target = Marker { last, ..Marker::start(next) };
         let epoch = Epoch { expected: self.marker, target, runs };
         self.marker = target;
         self.wanted = self.wanted.filter(|wanted| *wanted > target.next);

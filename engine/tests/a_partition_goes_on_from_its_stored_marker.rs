@@ -136,6 +136,7 @@ impl Worker {
                 namespace: NAMESPACE.into(),
                 first_offsets: Vec::new(),
                 until,
+                admit: None,
             },
             log: Arc::clone(log),
             store: Arc::clone(store),
@@ -300,7 +301,7 @@ impl StateStore for Faulty {
 
 /// A marker that is neither of the two.
 fn between(expected: Marker, target: Marker) -> Marker {
-    Marker { next: expected.next, last: Some(LastRecord { offset: target.next, hash: 0x5eed }) }
+    Marker { last: Some(LastRecord { offset: target.next, hash: 0x5eed }), ..Marker::start(expected.next) }
 }
 
 /// Folds the log with the fault at each of the first writes; a worker that died is started again. Returns how often the state was wrong.

@@ -100,7 +100,7 @@ fn epochs(log: &[Record], most: usize) -> Vec<Epoch<RecordRun>> {
     log.chunks(most)
         .map(|records| {
             let run = RecordRun::new(0, records.to_vec());
-            let target = Marker { next: run.next, last: run.last() };
+            let target = Marker { last: run.last(), ..Marker::start(run.next) };
             let epoch = Epoch { expected, target, runs: vec![run] };
             expected = target;
             epoch
@@ -109,7 +109,7 @@ fn epochs(log: &[Record], most: usize) -> Vec<Epoch<RecordRun>> {
 }
 
 fn marker_at(next: u64) -> Marker {
-    Marker { next: Offset(next), last: log().get(next as usize - 1).map(Record::as_last) }
+    Marker { last: log().get(next as usize - 1).map(Record::as_last), ..Marker::start(Offset(next)) }
 }
 
 /// Late events, in order.

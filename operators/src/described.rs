@@ -33,6 +33,7 @@ pub fn graphs(steps: &Steps) -> Vec<Graph> {
         steps: steps.clone(),
         group: String::new(),
         member: None,
+        admit: None,
         stop: stopped,
         troubles: Troubles::none(),
         runtime: runtime.clone(),
@@ -47,6 +48,7 @@ pub fn graphs(steps: &Steps) -> Vec<Graph> {
         articles: Arc::new(Nowhere),
         ranker: None,
         impressions: None,
+        past: false,
         settings: QuerySettings::default(),
     };
     vec![

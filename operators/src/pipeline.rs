@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use abovefold_engine::{
-    Dataflow, EpochSink, PartitionedSource, Result, Runtime, SourceSettings, Troubles, TumblingWindow,
+    Admit, Dataflow, EpochSink, PartitionedSource, Result, Runtime, SourceSettings, Troubles, TumblingWindow,
     WindowSettings,
     log::{Log, Membership},
     retry::persist,
@@ -73,6 +73,8 @@ pub struct WorkerContext {
     pub group: String,
     /// The static member id.
     pub member: Option<String>,
+    /// Asked before a partition of a namespace gets its first marker; `None` lets every one begin.
+    pub admit: Option<Admit>,
     /// Becomes true when the dataflows shall end.
     pub stop: watch::Receiver<bool>,
     /// Where partitions that stand still are reported.
@@ -99,6 +101,8 @@ impl WorkerContext {
             namespace: namespace.into(),
             first_offsets,
             until,
+            // The intake lies outside all namespaces, and is never dropped.
+            admit: self.admit.clone().filter(|_| namespace != INTAKE_NAMESPACE),
         };
         let source = PartitionedSource {
             settings,

@@ -130,6 +130,20 @@ pub struct NamespaceRecord {
     pub steps: Vec<String>,
     /// When it was made (ms since 1970).
     pub created: i64,
+    /// The past moment at which it stands, for one that is not folded on: before these offsets, one a partition.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Vec<u64>>,
+    /// Of one that stands at a past moment: whoever asked to be forgotten before these offsets was removed from it. It may be read only
+    /// once this is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub searched: Option<Vec<u64>>,
+}
+
+impl NamespaceRecord {
+    /// Whether reads are folded with a session model.
+    pub fn has_model(&self) -> bool {
+        self.session_model != "none"
+    }
 }
 
 /// A record of the topic `namespaces`.
@@ -147,6 +161,17 @@ pub enum NamespaceChange {
         name: String,
         /// What was live before; the change is void if another one was.
         from: Option<String>,
+    },
+    /// A namespace stands at a past moment from now on, or at none any more: then it may be folded on.
+    Placed {
+        /// The namespace.
+        name: String,
+        /// As in [`NamespaceRecord::until`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Vec<u64>>,
+        /// As in [`NamespaceRecord::searched`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        searched: Option<Vec<u64>>,
     },
     /// A namespace was dropped.
     Dropped {

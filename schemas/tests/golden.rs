@@ -114,10 +114,11 @@ fn state_is_pinned() {
 
     kept_is_pinned("partition-summary.hex", &summary);
     let marker = Marker {
-        next: Offset(42),
         last: Some(LastRecord { offset: Offset(41), hash: 0x0123_4567_89ab_cdef }),
+        ..Marker::start(Offset(42))
     };
     pinned("marker.hex", &marker.to_bytes());
+    pinned("marker-forgotten.hex", &Marker { forgotten: Some(Offset(77)), ..marker }.to_bytes());
 }
 
 #[test]
@@ -195,10 +196,17 @@ fn namespaces_are_pinned() {
         base_article_offsets: vec![500],
         steps: Vec::new(),
         created: 1_704_110_400_000,
+        until: None,
+        searched: None,
     };
     let with_steps = NamespaceRecord { steps: vec!["filter read_time >= 1".into()], ..record.clone() };
+    let tuesday = NamespaceRecord { name: "tuesday".into(), until: Some(vec![7, 8]), ..record.clone() };
+    let placed = |until, searched| NamespaceChange::Placed { name: "tuesday".into(), until, searched };
     let changes = [
         ("namespace-made.json", NamespaceChange::Made { record }),
+        ("namespace-made-past.json", NamespaceChange::Made { record: tuesday }),
+        ("namespace-placed.json", placed(Some(vec![7, 8]), Some(vec![9, 9]))),
+        ("namespace-lifted.json", placed(None, None)),
         ("namespace-made-with-steps.json", NamespaceChange::Made { record: with_steps }),
         (
             "namespace-promoted.json",

@@ -8,10 +8,13 @@ use abovefold_operators::pipeline::graphs;
 use anyhow::bail;
 use serde_json::json;
 
-use crate::{config::Config, output::Output, owner, session::load_model};
+use crate::{config::Config, output::Output, owner, session::load_model, strays};
 
 /// How long one edge may take to answer.
 const LIMIT: Duration = Duration::from_secs(15);
+
+/// How long looking for strays may take.
+const SAMPLE_LIMIT: Duration = Duration::from_secs(8);
 
 /// Says what is in force and tries it. Fails when anything does not answer.
 pub async fn run(config: Config, graph_only: bool, json: bool, output: &Output) -> anyhow::Result<()> {
@@ -90,7 +93,14 @@ async fn try_edge(what: &str, config: &Config) -> anyhow::Result<String> {
                 tokio::task::spawn_blocking(move || abovefold_engine::log::open(&url, &settings)).await??;
             let topic = config.topics()?.user_events;
             match log.partitions(&topic).await? {
-                Some(partitions) => Ok(format!("topic {topic} has {partitions} partitions")),
+                Some(partitions) => {
+                    let sampled = strays::sample(log.as_ref(), &topic);
+                    let strays = match Runtime::real().timeout(SAMPLE_LIMIT, sampled).await {
+                        Some(strays) => strays?.to_string(),
+                        None => "the log is too slow to count strays".to_owned(),
+                    };
+                    Ok(format!("topic {topic} has {partitions} partitions; {strays}"))
+                }
                 None => Ok(format!(
                     "no topic {topic} yet; the first start makes it with {} partitions",
                     config.topics.partitions

@@ -33,6 +33,9 @@ pub async fn run(session: &Session, action: &DeadLettersAction) -> anyhow::Resul
             }
             if !*json {
                 session.output.line(format!("{} dead letters", letters.len()));
+                for (reason, count) in by_reason(letters.values()) {
+                    session.output.line(format!("{count:>8}  {reason}"));
+                }
             }
             Ok(())
         }
@@ -64,6 +67,25 @@ pub async fn run(session: &Session, action: &DeadLettersAction) -> anyhow::Resul
             put_back(session, &chosen).await
         }
     }
+}
+
+/// How many there are for each reason, most first; numbers within a reason, such as a size or a column, make no difference.
+fn by_reason<'a>(letters: impl Iterator<Item = &'a DeadLetter>) -> Vec<(String, usize)> {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for letter in letters {
+        let mut reason = String::new();
+        for character in letter.reason.chars() {
+            match character.is_ascii_digit() {
+                true if reason.ends_with('#') => {}
+                true => reason.push('#'),
+                false => reason.push(character),
+            }
+        }
+        *counts.entry(reason).or_default() += 1;
+    }
+    let mut counts: Vec<(String, usize)> = counts.into_iter().collect();
+    counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    counts
 }
 
 async fn read(session: &Session) -> anyhow::Result<BTreeMap<String, DeadLetter>> {
@@ -119,4 +141,17 @@ async fn put_back(session: &Session, letters: &[&DeadLetter]) -> anyhow::Result<
         );
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn letters_are_counted_by_reason_whatever_its_numbers() {
+        let letter = |reason: &str| DeadLetter { reason: reason.into(), ..DeadLetter::default() };
+        let letters = ["not JSON at column 7", "too large: 70000 bytes", "not JSON at column 12"].map(letter);
+        let counts = by_reason(letters.iter());
+        assert_eq!(counts, [("not JSON at column #".to_owned(), 2), ("too large: # bytes".to_owned(), 1)]);
+    }
 }

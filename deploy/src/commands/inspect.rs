@@ -25,7 +25,7 @@ pub async fn run(session: &Session, what: &Inspect) -> anyhow::Result<()> {
 }
 
 async fn reader(session: &Session, id: &str, json: bool) -> anyhow::Result<()> {
-    let namespace = session.namespace().await?.name;
+    let namespace = session.readable_namespace().await?.name;
     let reader = ReaderId::new(id).with_context(|| format!("inspect the reader {id:?}"))?;
     let tag = Tag { namespace, partition: home_of(reader.as_str(), session.edges.partitions) };
     let snapshot = session.edges.store.read(&tag, &[reader_key(&reader)], &[]).await?;

@@ -21,6 +21,8 @@ use anyhow::{Context, bail};
 use clap::Parser;
 use tokio::sync::watch;
 
+pub use serve::query;
+
 use crate::{
     cli::{Cli, Command},
     config::Config,

@@ -11,12 +11,18 @@ use tokio::net::TcpListener;
 
 use crate::{
     edges::reached,
-    http::{self, App},
-    namespaces, owner,
+    forgotten::remove_forgotten,
+    http::{self, App, Reading, Seen},
+    namespaces::{self, LIVE, Namespaces},
+    owner,
+    pointer::{Pointer, fits},
     session::Session,
     telemetry,
     worker::Worker,
 };
+
+/// How often a past that is shown is searched for readers who asked to be forgotten since.
+const FORGET_EVERY: Duration = Duration::from_secs(5);
 
 /// The write path alone.
 pub async fn process(session: Session) -> anyhow::Result<()> {
@@ -36,17 +42,21 @@ pub async fn serve(session: Session) -> anyhow::Result<()> {
     listen_on(&session, listener, &namespace, inference, Vec::new()).await
 }
 
-/// Write path and read path in one process.
+/// Write path and read path in one process. A namespace that stands at a past moment is shown as it is, and nothing is folded.
 pub async fn run(session: Session) -> anyhow::Result<()> {
     // A port in use shows before a namespace is made.
     let listener = bind(&session).await?;
     let (namespace, inference) = prepare(&session).await?;
+    if namespace.until.is_some() {
+        let _owner = own(&session).await?;
+        return listen_on(&session, listener, &namespace, inference, Vec::new()).await;
+    }
     namespaces::check_worker(&namespace, inference.as_ref().map(Inference::facts), &session.config.steps())?;
     let _owner = own(&session).await?;
     let worker = Worker::start(&session, &namespace, inference.clone()).await?;
     let graphs = worker.graphs.clone();
     let reading = listen_on(&session, listener, &namespace, inference, graphs);
-    tokio::try_join!(reading, worker.finish())?;
+    tokio::try_join!(reading, worker.finish_beside_readers())?;
     Ok(())
 }
 
@@ -95,8 +105,37 @@ pub fn query(session: &Session, namespace: &NamespaceRecord, inference: Option<I
             log: session.edges.log.clone(),
             topic: session.edges.topics.impressions.clone(),
         }),
+        past: namespace.until.is_some(),
         settings: session.config.query.clone(),
     })
+}
+
+/// Removes from a namespace that stands at a past moment who asked to be forgotten since, now and from time to time.
+async fn keep_forgetting(session: &Session, namespace: &NamespaceRecord) -> anyhow::Result<()> {
+    let mut searched = remove_forgotten(session, namespace, None).await?.until;
+    let (session, namespace) = (session.clone(), namespace.clone());
+    session.runtime.clone().spawn(async move {
+        loop {
+            session.runtime.sleep(FORGET_EVERY).await;
+            let found = async {
+                // Once it is dropped, or is brought up to date, whoever folds it takes the wishes in.
+                let known = Namespaces::read(&session.edges).await?;
+                let now = known.records.get(&namespace.name);
+                if now.is_none_or(|now| (now.created, &now.until) != (namespace.created, &namespace.until)) {
+                    return Ok(None);
+                }
+                remove_forgotten(&session, &namespace, Some(&searched)).await.map(Some)
+            };
+            match found.await {
+                Ok(Some(found)) => searched = found.until,
+                Ok(None) => return,
+                Err(error) => {
+                    tracing::warn!("forgotten readers are not removed yet, trying again: {error:#}");
+                }
+            }
+        }
+    });
+    Ok(())
 }
 
 /// Serves until the process is told to stop.
@@ -108,20 +147,33 @@ pub async fn listen_on(
     graphs: Vec<Graph>,
 ) -> anyhow::Result<()> {
     let metrics = telemetry::start_metrics()?;
+    namespaces::check_readable(namespace)?;
+    if namespace.until.is_some() {
+        keep_forgetting(session, namespace).await?;
+    }
     let model = inference.as_ref().map(|inference| inference.facts().clone());
-    let query = query(session, namespace, inference);
+    let is_other = !fits(namespace, model.as_ref());
+    let query = query(session, namespace, inference.clone());
     query.refresh().await;
+    let reading = Reading::new(Seen { namespace: namespace.name.clone(), query, model });
+    if is_other {
+        reading.set_trouble(Some(format!(
+            "the namespace {} was made with the session model {}, which is not the one that is loaded here",
+            namespace.name, namespace.session_model
+        )));
+    }
+    if session.config.namespace == LIVE {
+        session.runtime.spawn(Pointer::new(session, reading.clone(), inference).follow());
+    }
     let rendered = metrics.clone();
     let app = App {
         runtime: session.runtime.clone(),
-        namespace: namespace.name.clone(),
+        reading,
         partitions: session.edges.partitions,
         events_topic: session.edges.topics.user_events.clone(),
-        query,
         log: session.edges.log.clone(),
         store: session.edges.store.clone(),
         articles: session.edges.articles.clone(),
-        model,
         metrics: Arc::new(move || rendered.render()),
         graphs,
     };

@@ -103,7 +103,7 @@ struct State {
 
 impl State {
     async fn scan(session: &Session) -> anyhow::Result<Self> {
-        let namespace = session.namespace().await?.name;
+        let namespace = session.readable_namespace().await?.name;
         let mut state = Self { readers: Vec::new(), articles: BTreeMap::new() };
         for partition in 0..session.edges.partitions {
             let tag = Tag { namespace: namespace.clone(), partition };

@@ -133,7 +133,7 @@ async fn append(app: &App, event: Event) -> Accepted {
         appended.ok_or_else(|| Problem::unavailable("the log did not take the event within 10 s"))??;
     let position = appended.first().copied();
     let position = position.ok_or_else(|| Problem::unavailable("the log did not say where the event is"))?;
-    let after = app.query.token(position);
+    let after = app.seen().query.token(position);
     let accepted = EventAccepted { partition: position.partition, offset: position.offset.0, after };
     Ok((StatusCode::ACCEPTED, Json(accepted)))
 }

@@ -7,7 +7,7 @@ use axum::{Json, extract::State, http::StatusCode};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::App;
+use super::{App, Seen};
 
 /// How long an edge may take to show that it is there.
 const LIMIT: Duration = Duration::from_secs(2);
@@ -45,30 +45,34 @@ pub(super) struct ModelHealth {
 /// How this program is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(super) struct Health {
-    /// `ok`; `degraded` where an edge is down and a fallback serves, or no model is there; `down`.
+    /// `ok`; `degraded` where an edge is down and a fallback serves, no model is there, or readers do not see what they should; `down`.
     pub(super) status: &'static str,
     pub(super) edges: Edges,
     /// Null where there is none.
     pub(super) model: Option<ModelHealth>,
     /// The namespace that readers see.
     namespace: String,
+    /// Why readers do not see the namespace that `live` points to; null where they do.
+    reason: Option<String>,
 }
 
 /// Whether it can serve: 503 where it cannot.
 #[utoipa::path(get, path = "/health", tag = "operations", responses(
     (status = 200, description = "It serves", body = Health), (status = 503, description = "It cannot serve", body = Health)))]
 pub(super) async fn health(State(app): State<Arc<App>>) -> (StatusCode, Json<Health>) {
-    let (edges, model) = (edges(&app).await, model(&app));
+    let (seen, reason) = (app.seen(), app.reading.trouble());
+    let (edges, model) = (edges(&app).await, model(&seen));
     let well = |edge: &EdgeHealth| edge.status == "ok";
     // Without the article edge, only what is in memory can be served.
-    let serves = well(&edges.articles) || app.query.articles_in_memory() > 0;
-    let all_well = well(&edges.log) && well(&edges.state) && well(&edges.articles) && model.is_some();
+    let serves = well(&edges.articles) || seen.query.articles_in_memory() > 0;
+    let edges_well = well(&edges.log) && well(&edges.state) && well(&edges.articles);
+    let all_well = edges_well && model.is_some() && reason.is_none();
     let (code, status) = match (serves, all_well) {
         (false, _) => (StatusCode::SERVICE_UNAVAILABLE, "down"),
         (true, true) => (StatusCode::OK, "ok"),
         (true, false) => (StatusCode::OK, "degraded"),
     };
-    (code, Json(Health { status, edges, model, namespace: app.namespace.clone() }))
+    (code, Json(Health { status, edges, model, namespace: seen.namespace.clone(), reason }))
 }
 
 /// Asks all edges at once.
@@ -84,8 +88,8 @@ pub(super) async fn edges(app: &App) -> Edges {
 }
 
 /// The model in force.
-pub(super) fn model(app: &App) -> Option<ModelHealth> {
-    app.model.as_ref().map(|facts| ModelHealth {
+pub(super) fn model(seen: &Seen) -> Option<ModelHealth> {
+    seen.model.as_ref().map(|facts| ModelHealth {
         version: facts.version.clone(),
         precision: facts.precision.to_string(),
         device: facts.device_class.clone(),

@@ -14,6 +14,7 @@ pub mod metrics;
 mod ops;
 mod problem;
 mod readers;
+mod reading;
 mod recommend;
 mod site;
 #[cfg(test)]
@@ -22,8 +23,7 @@ mod tests;
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use abovefold_engine::{Graph, Runtime, log::Log, state::StateStore};
-use abovefold_models::ModelFacts;
-use abovefold_operators::{articles::ArticleIndex, query::Query};
+use abovefold_operators::articles::ArticleIndex;
 use axum::{
     Router,
     extract::DefaultBodyLimit,
@@ -33,6 +33,8 @@ use axum::{
 };
 use tokio::{net::TcpListener, sync::oneshot};
 use tower_http::compression::CompressionLayer;
+
+pub use reading::{Reading, Seen};
 
 /// The greatest body that is taken, in bytes.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -46,22 +48,18 @@ pub type MetricsText = Arc<dyn Fn() -> String + Send + Sync>;
 pub struct App {
     /// The clock.
     pub runtime: Runtime,
-    /// The namespace that readers see.
-    pub namespace: String,
+    /// What readers see: the read path of a namespace.
+    pub reading: Arc<Reading>,
     /// Partitions of the events' topic.
     pub partitions: u32,
     /// Where events go.
     pub events_topic: String,
-    /// The read path.
-    pub query: Query,
     /// The log.
     pub log: Arc<dyn Log>,
     /// The state store.
     pub store: Arc<dyn StateStore>,
     /// The article edge.
     pub articles: Arc<dyn ArticleIndex>,
-    /// The model in force, if any.
-    pub model: Option<ModelFacts>,
     /// Renders the metrics.
     pub metrics: MetricsText,
     /// The dataflows of this process beside the read path, for the operations page.
@@ -70,10 +68,14 @@ pub struct App {
 
 impl fmt::Debug for App {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("App")
-            .field("namespace", &self.namespace)
-            .field("model", &self.model)
-            .finish_non_exhaustive()
+        f.debug_struct("App").field("reading", &self.reading).finish_non_exhaustive()
+    }
+}
+
+impl App {
+    /// What a request that begins now sees, to its end.
+    fn seen(&self) -> Arc<Seen> {
+        self.reading.seen()
     }
 }
 

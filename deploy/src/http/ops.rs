@@ -16,12 +16,13 @@ use super::{
 #[utoipa::path(get, path = "/ops", tag = "operations",
     responses((status = 200, description = "A page", body = String, content_type = "text/html")))]
 pub(super) async fn page(State(app): State<Arc<App>>) -> Html<String> {
+    let seen = app.seen();
     let (edges, partitions, articles) =
-        tokio::join!(health::edges(&app), partitions(&app), articles_marker(&app));
+        tokio::join!(health::edges(&app), partitions(&app, &seen.namespace), articles_marker(&app));
     let mut body = String::new();
-    let now = app.query.now().map_or("nothing folded yet".to_string(), |now| now.to_rfc3339());
-    let model = health::model(&app).map_or("none".to_string(), |_| {
-        app.model.as_ref().map_or(String::new(), |facts| {
+    let now = seen.query.now().map_or("nothing folded yet".to_string(), |now| now.to_rfc3339());
+    let model = health::model(&seen).map_or("none".to_string(), |_| {
+        seen.model.as_ref().map_or(String::new(), |facts| {
             format!(
                 "{} ({}, {}, digest {})",
                 facts.version, facts.precision, facts.device_class, facts.digest
@@ -33,13 +34,14 @@ pub(super) async fn page(State(app): State<Arc<App>>) -> Html<String> {
         "Serving",
         &["what", "is"],
         &[
-            vec!["namespace".into(), app.namespace.clone()],
+            vec!["namespace".into(), seen.namespace.clone()],
+            vec!["why not the live one".into(), app.reading.trouble().unwrap_or_default()],
             vec!["watermark".into(), now],
             vec!["model".into(), model],
             vec!["articles folded up to".into(), articles],
             vec![
                 "articles in memory, for when their edge is down".into(),
-                app.query.articles_in_memory().to_string(),
+                seen.query.articles_in_memory().to_string(),
             ],
         ],
     );
@@ -52,17 +54,17 @@ pub(super) async fn page(State(app): State<Arc<App>>) -> Html<String> {
         &[edge("log", &edges.log), edge("state", &edges.state), edge("articles", &edges.articles)],
     );
     table(&mut body, "Partitions", &["partition", "marker", "log begins", "log ends", "lag"], &partitions);
-    let graphs = app.graphs.iter().chain([app.query.graph()]);
+    let graphs = app.graphs.iter().chain([seen.query.graph()]);
     let rows: Vec<Vec<String>> = graphs.map(|graph| vec![graph.to_text()]).collect();
     table(&mut body, "Dataflows of this process", &["steps"], &rows);
     Html(html("Operations", &body))
 }
 
-async fn partitions(app: &App) -> Vec<Vec<String>> {
+async fn partitions(app: &App, namespace: &str) -> Vec<Vec<String>> {
     let bounds = app.log.bounds(&app.events_topic).await.unwrap_or_default();
     let mut rows = Vec::new();
     for partition in 0..app.partitions {
-        let tag = Tag { namespace: app.namespace.clone(), partition };
+        let tag = Tag { namespace: namespace.to_owned(), partition };
         let read =
             app.runtime.timeout(std::time::Duration::from_secs(2), app.store.read(&tag, &[], &[])).await;
         let marker = match read {

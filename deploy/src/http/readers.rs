@@ -34,8 +34,9 @@ pub(super) async fn demo(
     let k = fields::number(&parameters, "k", 1..=100, 10)?;
     let request = Request { k, after: parameters.get("after").cloned(), ..Request::new(reader.clone()) };
     // First the slate, since that is what waits for `after`.
-    let slate = Slate::of(app.query.recommend(request).await?, &app.namespace, None);
-    let state = app.query.reader(&reader).await?.state.unwrap_or_default();
+    let seen = app.seen();
+    let slate = Slate::of(seen.query.recommend(request).await?, &seen.namespace, None);
+    let state = seen.query.reader(&reader).await?.state.unwrap_or_default();
     let articles = titles(&app, &state.reads).await;
     let entry =
         |read: &Read| HistoryEntry::of(read, articles.get(&ArticleId(read.article_id)).map(AsRef::as_ref));
@@ -77,5 +78,5 @@ pub(super) async fn active(
     Query(parameters): Parameters,
 ) -> Result<Json<Vec<ActiveReader>>, Problem> {
     let limit = fields::number(&parameters, "limit", 1..=100, 20)?;
-    Ok(Json(app.query.active_readers(limit).into_iter().map(ActiveReader::from).collect()))
+    Ok(Json(app.seen().query.active_readers(limit).into_iter().map(ActiveReader::from).collect()))
 }

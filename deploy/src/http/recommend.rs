@@ -81,8 +81,9 @@ pub(super) async fn related(
 
 async fn answer(app: &App, request: Request) -> Result<Json<Slate>, Problem> {
     let page = request.page.map(|page| page.0);
-    let slate = app.query.recommend(request).await?;
-    Ok(Json(Slate::of(slate, &app.namespace, page)))
+    let seen = app.seen();
+    let slate = seen.query.recommend(request).await?;
+    Ok(Json(Slate::of(slate, &seen.namespace, page)))
 }
 
 fn read(body: &[u8]) -> Result<Request, Problem> {

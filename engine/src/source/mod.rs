@@ -12,7 +12,8 @@ use tokio::sync::{mpsc, watch};
 pub use self::ends::{check_log, read_to_end};
 use self::running::Running;
 use crate::{
-    error::Result,
+    admit::Admit,
+    error::{EngineError, Result},
     feed::{Feed, Signal},
     log::{Log, Membership, RecordRun},
     operator::Emitter,
@@ -37,6 +38,8 @@ pub struct SourceSettings {
     pub first_offsets: Vec<Offset>,
     /// Stop before these offsets, one a partition, and end once all are reached and written; `None` follows the log for ever.
     pub until: Option<Vec<Offset>>,
+    /// Asked before a partition without a marker gets its first one; `None` lets every one begin.
+    pub admit: Option<Admit>,
 }
 
 /// A source that begins each partition at its stored marker, never at a committed offset.
@@ -108,12 +111,27 @@ impl PartitionedSource {
 
     async fn stored_marker(&self, tag: &Tag) -> Result<Marker> {
         match self.store.read(tag, &[], &[]).await?.marker {
-            Some(marker) => Ok(marker),
+            Some(marker) => pure(tag, marker),
             None => {
+                if let Some(admit) = &self.settings.admit {
+                    admit.ask(tag).await?;
+                }
                 let first =
                     self.settings.first_offsets.get(tag.partition as usize).copied().unwrap_or_default();
                 self.store.initialise(tag, Marker::start(first)).await
             }
         }
+    }
+}
+
+/// Refuses to fold on from a state that is no pure fold any more.
+fn pure(tag: &Tag, marker: Marker) -> Result<Marker> {
+    match marker.forgotten {
+        None => Ok(marker),
+        Some(_) => Err(EngineError::user(
+            format!("fold {tag} on from {marker}"),
+            "it stands at a past moment, and readers who asked to be forgotten later were removed from it, so that it is no fold of the log \
+             any more; build another namespace by `abovefold replay`",
+        )),
     }
 }

@@ -77,6 +77,7 @@ impl Worker {
                 namespace: namespace.into(),
                 first_offsets: Vec::new(),
                 until,
+                admit: None,
             },
             log: Arc::clone(log),
             store: Arc::clone(store),

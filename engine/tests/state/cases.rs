@@ -24,7 +24,7 @@ pub fn tag(namespace: &str, partition: u32) -> Tag {
 /// The marker after `next` records, with the last record that goes with it.
 pub fn marker(next: u64) -> Marker {
     let last = next.checked_sub(1).map(|offset| LastRecord { offset: Offset(offset), hash: offset * 7 });
-    Marker { next: Offset(next), last }
+    Marker { last, ..Marker::start(Offset(next)) }
 }
 
 pub fn value(version: u64, bytes: impl AsRef<[u8]>) -> Value {

@@ -20,7 +20,7 @@ use super::{
     cache::{PartitionCache, Stale},
     reader::{Outcome, Step, fold_event, prune},
     steps::{ReaderSteps, SessionModel, take_steps},
-    summary::{Begin, counts, note_dead, note_read, remove},
+    summary::{Begin, Taken, note_dead, note_read, remove, take},
     table::ArticleTable,
     trends::{count_read, count_successor},
 };
@@ -217,8 +217,11 @@ fn fold_rows(cache: &mut PartitionCache, epoch: &KeyedEpoch, begin: Begin) -> To
             note_dead(summary, offset);
             touched.last = Some(offset.next());
         }
-        touched.last = Some(after);
-        if !counts(summary, &row, begin) {
+        let taken = take(summary, &row, begin);
+        if taken != Taken::Ignored {
+            touched.last = Some(after);
+        }
+        if taken != Taken::Counts {
             continue;
         }
         let reader = &epoch.readers[place];

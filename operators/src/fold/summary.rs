@@ -23,20 +23,36 @@ pub struct Begin {
     pub first: Offset,
 }
 
-/// Whether a row counts. A copy, or what was put back from the dead letters, counts once; this is noted.
+/// What becomes of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// It is folded.
+    Counts,
+    /// It is not, and the summary remembers it.
+    Noted,
+    /// Nothing changes.
+    Ignored,
+}
+
+/// Whether a row counts; see [`take`].
+pub fn counts(summary: &mut PartitionSummary, row: &EventRow<'_>, begin: Begin) -> bool {
+    take(summary, row, begin) == Taken::Counts
+}
+
+/// Takes a row in. A copy, or what was put back from the dead letters, counts once; this is noted.
 ///
 /// The intake passes strays on in order, but its sends may fail in part, arrive late and be repeated. Each copy names the one before it, so that
 /// they are taken in turn: the highest origin of each source tells repeats, and one whose forerunner is missing is left for when the intake,
 /// whose marker has not passed it, sends it again. What was put back comes in any order, so each is remembered.
-pub fn counts(summary: &mut PartitionSummary, row: &EventRow<'_>, begin: Begin) -> bool {
-    let Some(origin) = row.origin else { return true };
+pub fn take(summary: &mut PartitionSummary, row: &EventRow<'_>, begin: Begin) -> Taken {
+    let Some(origin) = row.origin else { return Taken::Counts };
     if row.put_back {
-        return put_back_counts(summary, origin, begin);
+        return take_put_back(summary, origin, begin);
     }
     let place = summary.origins.binary_search_by_key(&origin.partition, |known| known.partition);
     let highest = place.ok().map(|place| summary.origins[place].offset);
     if highest.is_some_and(|highest| highest >= origin.offset) {
-        return false;
+        return Taken::Ignored;
     }
     let in_turn = match (row.turn, highest) {
         (Turn::Unknown | Turn::First, _) => true,
@@ -46,29 +62,29 @@ pub fn counts(summary: &mut PartitionSummary, row: &EventRow<'_>, begin: Begin) 
     };
     if !in_turn {
         metrics::counter!(COPIES_OUT_OF_TURN).increment(1);
-        return false;
+        return Taken::Ignored;
     }
     match place {
         Ok(place) => summary.origins[place].offset = origin.offset,
         Err(place) => summary.origins.insert(place, origin),
     }
     // It may have been dead to an older intake, and put back then.
-    place_of(&summary.put_back, origin).is_err()
+    if place_of(&summary.put_back, origin).is_ok() { Taken::Noted } else { Taken::Counts }
 }
 
-fn put_back_counts(summary: &mut PartitionSummary, origin: Origin, begin: Begin) -> bool {
+fn take_put_back(summary: &mut PartitionSummary, origin: Origin, begin: Begin) -> Taken {
     // An original that is an event to this fold was folded where it lies.
     let folded_here = origin.partition == begin.partition
         && origin.offset >= begin.first.0
         && !was_dead(summary, origin.offset);
     if folded_here {
-        return false;
+        return Taken::Ignored;
     }
     match place_of(&summary.put_back, origin) {
-        Ok(_) => false,
+        Ok(_) => Taken::Ignored,
         Err(place) => {
             summary.put_back.insert(place, origin);
-            true
+            Taken::Counts
         }
     }
 }

@@ -39,7 +39,8 @@ impl Newest {
         if !kept.is_empty() && then.is_some_and(|then| now.millis_since(then) <= NEWEST_OLD_MS) {
             return (kept, None);
         }
-        match shared.articles_edge.call(shared.articles.newest(NEWEST, &Filter::default())).await {
+        let filter = Filter { published_until: shared.published_until(), ..Filter::default() };
+        match shared.articles_edge.call(shared.articles.newest(NEWEST, &filter)).await {
             Ok(found) => {
                 let found = Arc::new(found);
                 *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = (Some(now), found.clone());

@@ -77,6 +77,8 @@ pub struct QueryContext {
     pub ranker: Option<Arc<dyn Ranker>>,
     /// Where slates that were served are logged, if anywhere.
     pub impressions: Option<Impressions>,
+    /// Whether the namespace stands at a past moment: then nothing is served that was published after its watermark.
+    pub past: bool,
     /// Limits, times and sizes.
     pub settings: QuerySettings,
 }

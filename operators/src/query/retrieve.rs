@@ -107,7 +107,7 @@ impl Retrieve {
         has_direction(&vector).then(|| NearestQuery {
             vector,
             k,
-            filter: Filter { exclude, ..Filter::default() },
+            filter: Filter { exclude, published_until: self.shared.published_until(), ..Filter::default() },
         })
     }
 

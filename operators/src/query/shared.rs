@@ -7,7 +7,7 @@ use abovefold_engine::{
     log::partition_of,
     state::{StateStore, Tag},
 };
-use abovefold_schemas::ReaderId;
+use abovefold_schemas::{ReaderId, Timestamp};
 
 use super::{QueryContext, QuerySettings, Ranker, after, edge::Edge, fill::Newest, trending::Trending};
 use crate::articles::ArticleIndex;
@@ -22,6 +22,7 @@ pub struct Shared {
     pub(super) store: Arc<dyn StateStore>,
     pub(super) articles: Arc<dyn ArticleIndex>,
     pub(super) ranker: Option<Arc<dyn Ranker>>,
+    past: bool,
     pub(super) settings: QuerySettings,
     pub(super) trending: Arc<Trending>,
     pub(super) newest: Newest,
@@ -40,6 +41,7 @@ impl Shared {
             store,
             articles,
             ranker,
+            past,
             settings,
             ..
         } = context;
@@ -58,6 +60,7 @@ impl Shared {
             store,
             articles,
             ranker,
+            past,
             settings,
             runtime,
         }
@@ -71,6 +74,11 @@ impl Shared {
     /// The tag under which a reader's state lies.
     pub(super) fn home(&self, reader: &ReaderId) -> Tag {
         self.tag(partition_of(reader.as_bytes(), self.partitions))
+    }
+
+    /// Nothing that was published after this moment is served: the watermark of a namespace that stands at a past moment.
+    pub(super) fn published_until(&self) -> Option<Timestamp> {
+        self.trending.view().now.filter(|_| self.past)
     }
 
     /// What candidates are cached under, beside the state's version.

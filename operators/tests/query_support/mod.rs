@@ -91,6 +91,7 @@ impl FakeArticles {
         let matches = |article: &&Arc<Article>| {
             !article.version.withdrawn
                 && !filter.exclude.contains(&article.id)
+                && filter.published_until.is_none_or(|until| article.version.published <= until.0)
                 && (filter.categories.is_empty() || filter.categories.contains(&article.version.category))
         };
         articles.values().filter(matches).cloned().collect()
@@ -319,6 +320,7 @@ impl World {
             articles: articles.clone(),
             ranker: ranked.then(|| ranker.clone() as Arc<dyn Ranker>),
             impressions: Some(Impressions { log: log.clone(), topic: "impressions".into() }),
+            past: false,
             settings,
         });
         Self { runtime, store, articles, ranker, log, query }
@@ -341,7 +343,7 @@ impl World {
             None => self.store.inner.initialise(tag, Marker::start(Offset(0))).await.unwrap(),
         };
         let last = LastRecord { offset: expected.next, hash: 1 };
-        let target = Marker { next: expected.next.next(), last: Some(last) };
+        let target = Marker { last: Some(last), ..Marker::start(expected.next.next()) };
         let put = |(key, bytes, mirrored): (Bytes, Vec<u8>, bool)| Put {
             key,
             value: Some(Value { version: target.next, bytes: bytes.into() }),

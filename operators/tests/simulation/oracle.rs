@@ -15,7 +15,7 @@ use abovefold_operators::{
     fold::{
         reader::{Outcome, Step, fold_event},
         steps::{from_bytes, to_bytes},
-        summary::{Begin, counts, note_dead, note_read, remove},
+        summary::{Begin, Taken, note_dead, note_read, remove, take},
         trends::{count_read, count_successor},
     },
 };
@@ -163,8 +163,10 @@ impl Partition {
         builder.push(&event, &place);
         let batch = builder.finish();
         let row = EventColumns::of(&batch).row(0);
-        if !counts(&mut self.summary, &row, Begin { partition, first: Offset(0) }) {
-            return self.keep_summary(version);
+        match take(&mut self.summary, &row, Begin { partition, first: Offset(0) }) {
+            Taken::Counts => {}
+            Taken::Noted => return self.keep_summary(version),
+            Taken::Ignored => return,
         }
         let mut reader = self.readers.remove(event.user_id.as_str()).unwrap_or_default();
         let mut steps: Vec<Step> = Vec::new();

@@ -73,6 +73,7 @@ pub fn context(world: &Arc<World>, runtime: &Runtime, plan: &Plan, stop: watch::
         steps: Steps::default(),
         group: "simulated".into(),
         member: None,
+        admit: None,
         stop,
         troubles: Troubles::none(),
         runtime: runtime.clone(),

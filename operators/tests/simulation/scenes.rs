@@ -53,6 +53,7 @@ impl Scene {
             steps: abovefold_operators::steps::Steps::default(),
             group: "scene".into(),
             member: None,
+            admit: None,
             stop: stopped,
             troubles: abovefold_engine::Troubles::none(),
             runtime: runtime.clone(),

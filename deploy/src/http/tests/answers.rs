@@ -4,7 +4,7 @@ use abovefold_schemas::{Offset, ReaderId};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::{Served, json_of};
+use super::{Seen, Served, json_of};
 
 #[tokio::test]
 async fn an_event_is_in_the_log_under_its_reader_and_its_token_is_understood() {
@@ -31,6 +31,29 @@ async fn an_event_is_in_the_log_under_its_reader_and_its_token_is_understood() {
         let accepted = json_of(served.ask(method, path, body).await, StatusCode::ACCEPTED).await;
         assert!(accepted["after"].as_str().is_some_and(|token| token.len() == 34), "{path}");
     }
+}
+
+#[tokio::test]
+async fn readers_see_another_namespace_from_one_request_to_the_next() {
+    let served = Served::start().await;
+    let namespace = async || {
+        let slate = json_of(served.post("/recommend", json!({"user_id": 42})).await, StatusCode::OK).await;
+        slate["state"]["namespace"].clone()
+    };
+    assert_eq!(namespace().await, "main");
+    let under_way = served.reading.seen();
+    served.reading.switch(Seen { namespace: "green".into(), query: served.query.clone(), model: None });
+    assert_eq!(namespace().await, "green");
+    assert_eq!(under_way.namespace, "main", "a request goes on with what it began with");
+    assert!(
+        served.reading.set_trouble(Some("no model".into()))
+            && !served.reading.set_trouble(Some("no model".into()))
+    );
+    let health = json_of(served.get("/health").await, StatusCode::OK).await;
+    assert_eq!(
+        (&health["status"], &health["namespace"], &health["reason"]),
+        (&json!("degraded"), &json!("green"), &json!("no model"))
+    );
 }
 
 #[tokio::test]

@@ -25,7 +25,7 @@ use reqwest::{Client, Method, Response, StatusCode};
 use serde_json::Value;
 use tokio::{net::TcpListener, sync::oneshot};
 
-use super::{App, router, serve};
+use super::{App, Reading, Seen, router, serve};
 
 const NOON: i64 = 1_704_110_400_000;
 
@@ -35,6 +35,7 @@ struct Served {
     store: Arc<MemoryStore>,
     log: Arc<dyn Log>,
     query: Query,
+    reading: Arc<Reading>,
     /// Dropped, it stops the server.
     _stop: oneshot::Sender<()>,
     _home: tempfile::TempDir,
@@ -58,18 +59,18 @@ impl Served {
             articles: articles.clone(),
             ranker: None,
             impressions: None,
+            past: false,
             settings: QuerySettings { after_wait_ms: 30, ..QuerySettings::default() },
         });
+        let reading = Reading::new(Seen { namespace: "main".into(), query: query.clone(), model: None });
         let app = App {
             runtime,
-            namespace: "main".into(),
+            reading: reading.clone(),
             partitions: 4,
             events_topic: "user_events".into(),
-            query: query.clone(),
             log: log.clone(),
             store: store.clone(),
             articles,
-            model: None,
             metrics: Arc::new(|| "# HELP abovefold_up It is.\n".into()),
             graphs: Vec::new(),
         };
@@ -81,7 +82,7 @@ impl Served {
         };
         tokio::spawn(serve(listener, router(Arc::new(app)), shutdown));
         let client = Client::builder().no_proxy().no_gzip().build().unwrap();
-        Self { address, client, store, log, query, _stop: stop, _home: home }
+        Self { address, client, store, log, query, reading, _stop: stop, _home: home }
     }
 
     async fn ask(&self, method: Method, path: &str, body: impl Into<reqwest::Body>) -> Response {
@@ -113,7 +114,7 @@ impl Served {
         let tag = Tag { namespace: "main".into(), partition: self.query.home(&reader) };
         let expected = self.store.initialise(&tag, Marker::start(Offset(0))).await.unwrap();
         let last = Some(LastRecord { offset: expected.next, hash: 1 });
-        let target = Marker { next: expected.next.next(), last };
+        let target = Marker { last, ..Marker::start(expected.next.next()) };
         let read = |(minute, id): (usize, &i64)| Read {
             article_id: *id,
             time: NOON + minute as i64 * 60_000,

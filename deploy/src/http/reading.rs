@@ -1,0 +1,55 @@
+//! What readers see: the read path of a namespace, which may be replaced while requests are under way.
+
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use abovefold_models::ModelFacts;
+use abovefold_operators::query::Query;
+
+/// A namespace's read path and what it was started with. A request takes one of these once, and is answered by it to its end.
+#[derive(Debug)]
+pub struct Seen {
+    /// The namespace.
+    pub namespace: String,
+    /// Its read path.
+    pub query: Query,
+    /// The model in force, if any.
+    pub model: Option<ModelFacts>,
+}
+
+/// What readers see at this moment, and what keeps them from seeing something else.
+#[derive(Debug)]
+pub struct Reading {
+    seen: RwLock<Arc<Seen>>,
+    trouble: Mutex<Option<String>>,
+}
+
+impl Reading {
+    /// Begins with this.
+    pub fn new(seen: Seen) -> Arc<Self> {
+        Arc::new(Self { seen: RwLock::new(Arc::new(seen)), trouble: Mutex::default() })
+    }
+
+    /// What a request that begins now sees.
+    pub fn seen(&self) -> Arc<Seen> {
+        // What is guarded is replaced as a whole: a panic elsewhere leaves no half of it.
+        self.seen.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// From now on requests see this. Those under way keep what they took, which ends with the last of them.
+    pub fn switch(&self, seen: Seen) {
+        *self.seen.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(seen);
+    }
+
+    /// Why readers do not see what they should; `None` where they do.
+    pub fn trouble(&self) -> Option<String> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes why readers do not see what they should. Returns whether that is news.
+    pub fn set_trouble(&self, trouble: Option<String>) -> bool {
+        let mut noted = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_news = *noted != trouble;
+        *noted = trouble;
+        is_news
+    }
+}
