@@ -161,13 +161,19 @@ impl Drop for FailSlowly {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_cause_of_a_failure_is_said_and_not_what_others_saw_of_it() {
     let (going, heard) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
-    let mut flow = Dataflow::new("numbers", Runtime::real());
     let (goes, hears) = (going.clone(), heard.clone());
+    let (tell, told) = tokio::sync::oneshot::channel();
+    // Told from outside the tasks' threads, one of which is held up.
+    std::thread::spawn(move || {
+        while !goes.load(Ordering::SeqCst) {
+            std::thread::yield_now();
+        }
+        tell.send(())
+    });
+    let mut flow = Dataflow::new("numbers", Runtime::real());
     let source = flow.source_loop("source", |mut out: Emitter<u32>| async move {
         out.emit(1).await?;
-        while !goes.load(Ordering::SeqCst) {
-            tokio::task::yield_now().await;
-        }
+        told.await.expect("the thread tells, then ends");
         // What the source says comes first, and is not the cause.
         let stopped = out.emit(2).await;
         tokio::spawn(async move { hears.store(true, Ordering::SeqCst) });
