@@ -9,7 +9,7 @@
 //!                              +------------------------------+
 //! ```
 //!
-//! `cargo run --release -p abovefold-engine --example bicycle_counters`
+//! `cargo run --release --example bicycle_counters`
 
 use std::{
     io::Write,

@@ -89,12 +89,10 @@ impl Dataflow {
     /// Starts the steps as tasks, those that run already excepted. Must be called inside a tokio runtime.
     pub fn start(&mut self) {
         for step in std::mem::take(&mut self.steps) {
-            let failures = self.failures.0.clone();
+            let report = Report { failures: self.failures.0.clone(), dataflow: self.graph.name.clone() };
             self.tasks.push(self.runtime.spawn(async move {
-                if let Err(error) = step.await {
-                    // Nobody listens any more only where the dataflow was dropped.
-                    failures.send(error).ok();
-                }
+                let outcome = step.await;
+                report.send(outcome);
             }));
         }
     }
@@ -117,10 +115,7 @@ impl Dataflow {
         }
         self.tasks.clear();
         if panicked {
-            return Err(EngineError::ours(
-                format!("run dataflow {}", self.graph.name),
-                "an operator panicked",
-            ));
+            return Err(panic_of(&self.graph.name));
         }
         let Some(first) = first else { return Ok(()) };
         if first.reason != NEXT_HAS_STOPPED {
@@ -149,6 +144,33 @@ impl Dataflow {
     fn step(&mut self, run: impl Future<Output = Result<()>> + Send + 'static) {
         self.steps.push(run.boxed());
     }
+}
+
+/// What a step says of its end; of a panic, too, so that the others do not wait for ever for one that is gone.
+struct Report {
+    failures: mpsc::UnboundedSender<EngineError>,
+    dataflow: String,
+}
+
+impl Report {
+    fn send(&self, outcome: Result<()>) {
+        if let Err(error) = outcome {
+            // Nobody listens any more only where the dataflow was dropped.
+            self.failures.send(error).ok();
+        }
+    }
+}
+
+impl Drop for Report {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.send(Err(panic_of(&self.dataflow)));
+        }
+    }
+}
+
+fn panic_of(dataflow: &str) -> EngineError {
+    EngineError::ours(format!("run dataflow {dataflow}"), "an operator panicked")
 }
 
 impl Drop for Dataflow {

@@ -3,7 +3,7 @@
 //! > A partition's stored state is, at every moment, exactly the fold of that partition's log up to its marker.
 //!
 //! A partitioned dataflow is [`PartitionedSource`] -> operators -> [`TumblingWindow`] -> operators -> [`EpochSink`]; what flows is a
-//! [`Feed`].
+//! [`Feed`]. A dataflow is described ([`Graph`]) before it runs. [`time`] folds events into windows of event time.
 // A panic needs a stated invariant: `expect("why this holds")`, never a bare unwrap.
 #![warn(clippy::unwrap_used)]
 

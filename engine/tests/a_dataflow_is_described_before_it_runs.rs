@@ -8,7 +8,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use abovefold_engine::{Dataflow, Emitter, EngineError, NodeKind, Operator, Result, Runtime};
@@ -129,20 +129,59 @@ async fn a_dataflow_that_is_dropped_while_it_runs_leaves_no_task_behind() {
     tokio::time::timeout(Duration::from_secs(10), gone).await.expect("the source is gone");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn the_cause_of_a_failure_is_said_and_not_what_others_saw_of_it() {
-    for _ in 0..200 {
-        let mut flow = Dataflow::new("numbers", Runtime::real());
-        let numbers = stream::iter((0..1_000).map(Ok));
-        // Those before it find that it has stopped, at the same moment.
-        flow.source("source", numbers)
-            .then(&mut flow, FailAt(u32::MAX))
-            .then(&mut flow, FailAt(u32::MAX))
-            .then(&mut flow, FailAt(40))
-            .sink(&mut flow, PanicAt(u32::MAX));
-        let error = flow.finish().await.unwrap_err();
-        assert_eq!(error.to_string(), "take a number: this one is refused");
+/// Fails at once, and is slow to go: a step is dropped after its input, and says why it failed after that.
+struct FailSlowly {
+    going: Arc<AtomicBool>,
+    heard: Arc<AtomicBool>,
+}
+
+impl Operator for FailSlowly {
+    type In = u32;
+    type Out = ();
+
+    fn name(&self) -> &'static str {
+        "fail slowly"
     }
+
+    async fn handle(&mut self, _number: u32, _out: &mut Emitter<()>) -> Result<()> {
+        Err(EngineError::user("take a number", "this one is refused"))
+    }
+}
+
+impl Drop for FailSlowly {
+    fn drop(&mut self) {
+        let begun = Instant::now();
+        self.going.store(true, Ordering::SeqCst);
+        while !self.heard.load(Ordering::SeqCst) && begun.elapsed() < Duration::from_secs(10) {
+            std::thread::yield_now();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_cause_of_a_failure_is_said_and_not_what_others_saw_of_it() {
+    let (going, heard) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    let (goes, hears) = (going.clone(), heard.clone());
+    let (tell, told) = tokio::sync::oneshot::channel();
+    // Told from outside the tasks' threads, one of which is held up.
+    std::thread::spawn(move || {
+        while !goes.load(Ordering::SeqCst) {
+            std::thread::yield_now();
+        }
+        tell.send(())
+    });
+    let mut flow = Dataflow::new("numbers", Runtime::real());
+    let source = flow.source_loop("source", |mut out: Emitter<u32>| async move {
+        out.emit(1).await?;
+        told.await.expect("the thread tells, then ends");
+        // What the source says comes first, and is not the cause.
+        let stopped = out.emit(2).await;
+        tokio::spawn(async move { hears.store(true, Ordering::SeqCst) });
+        stopped
+    });
+    source.sink(&mut flow, FailSlowly { going, heard });
+    let error = flow.finish().await.unwrap_err();
+    assert_eq!(error.to_string(), "take a number: this one is refused");
 }
 
 #[tokio::test]
@@ -151,4 +190,13 @@ async fn a_panic_of_an_operator_is_an_error_of_the_dataflow() {
     flow.source("source", stream::iter((0..1_000).map(Ok))).sink(&mut flow, PanicAt(40));
     let error = flow.finish().await.unwrap_err();
     assert_eq!(error.to_string(), "run dataflow numbers: an operator panicked");
+    // Also where the source has nothing to say that would show it that the next step is gone.
+    let mut flow = Dataflow::new("numbers", Runtime::real());
+    let source = flow.source_loop("source", |mut out: Emitter<u32>| async move {
+        out.emit(40).await?;
+        std::future::pending().await
+    });
+    source.sink(&mut flow, PanicAt(40));
+    let ended = tokio::time::timeout(Duration::from_secs(10), flow.finish()).await.expect("it ends");
+    assert!(ended.is_err());
 }

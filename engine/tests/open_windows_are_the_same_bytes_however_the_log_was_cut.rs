@@ -3,6 +3,9 @@
 
 #![allow(clippy::unwrap_used)] // Tests.
 
+#[path = "common/redis.rs"]
+mod redis_servers;
+
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},
@@ -10,18 +13,19 @@ use std::{
 };
 
 use abovefold_engine::{
-    Dataflow, Epoch, EpochSink, Feed, Lease, Result, Run, Runtime, Signal,
+    Dataflow, Epoch, EpochSink, Feed, Lease, Operator, Result, Run, Runtime, Signal,
     log::{Record, RecordRun},
-    state::{EpochWrite, MemoryStore, StateStore, Tag, Value},
+    state::{EpochWrite, MemoryStore, StateSettings, StateStore, Tag, Value, open},
     time::{
-        LateEvent, LateOutput, Measured, TimeDomain, TimedEvent, WindowFold, WindowFoldSettings, Windowing,
-        Windows,
+        LateEvent, LateOutput, Measured, ResultChange, Results, ResultsSettings, TimeDomain, TimedEvent,
+        WindowFold, WindowFoldSettings, Windowing, Windows,
     },
 };
 use abovefold_schemas::{Marker, Offset, Timestamp};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
+use redis_servers::RedisServer;
 use tokio::sync::mpsc;
 
 const NAMESPACE: &str = "main";
@@ -126,26 +130,26 @@ impl LateOutput for Taken {
 
 fn fold(
     windowing: Windowing,
-    store: &MemoryStore,
+    store: &Arc<dyn StateStore>,
     late: &Taken,
     feedback: mpsc::UnboundedSender<Signal>,
-) -> WindowFold<RecordRun, Measured, fn(&RecordRun) -> Vec<TimedEvent<f64>>> {
+) -> impl Operator<In = Feed<Epoch<RecordRun>>, Out = Feed<EpochWrite>> {
     let settings = WindowFoldSettings {
         name: "measured",
         windowing,
         namespace: NAMESPACE.into(),
-        store: Arc::new(store.clone()),
+        store: store.clone(),
         late: Some(Arc::new(late.clone())),
         feedback,
         runtime: Runtime::real(),
     };
-    WindowFold::new(settings, events as fn(&RecordRun) -> Vec<TimedEvent<f64>>).unwrap()
+    WindowFold::<RecordRun, Measured, _>::new(settings, events).unwrap()
 }
 
 /// A worker that folds these epochs from `marker` on, and whose writes reach the store. Returns what it told its source.
 async fn work(
     windowing: Windowing,
-    store: &MemoryStore,
+    store: &Arc<dyn StateStore>,
     late: &Taken,
     marker: Marker,
     epochs: Vec<Epoch<RecordRun>>,
@@ -156,7 +160,7 @@ async fn work(
     let (feedback, mut signals) = mpsc::unbounded_channel();
     let runtime = Runtime::real();
     let mut flow = Dataflow::new("test", runtime.clone());
-    let sink = EpochSink::new("test", NAMESPACE, Arc::new(store.clone()), feedback.clone(), runtime);
+    let sink = EpochSink::new("test", NAMESPACE, store.clone(), feedback.clone(), runtime);
     flow.source("epochs", stream::iter(begin.into_iter().chain(data)))
         .then(&mut flow, fold(windowing, store, late, feedback))
         .sink(&mut flow, sink);
@@ -168,13 +172,13 @@ async fn work(
     told
 }
 
-async fn fresh() -> MemoryStore {
+async fn fresh() -> Arc<dyn StateStore> {
     let store = MemoryStore::new();
     store.initialise(&tag(), Marker::start(Offset(0))).await.unwrap();
-    store
+    Arc::new(store)
 }
 
-async fn stored(store: &MemoryStore) -> (Option<Marker>, BTreeMap<Bytes, Value>) {
+async fn stored(store: &Arc<dyn StateStore>) -> (Option<Marker>, BTreeMap<Bytes, Value>) {
     let values = store.scan(&tag()).try_collect().await.unwrap();
     (store.read(&tag(), &[], &[]).await.unwrap().marker, values)
 }
@@ -216,6 +220,46 @@ async fn a_restart_at_any_epoch_on_any_worker_leaves_the_same_bytes() {
     }
 }
 
+/// Names of windows hold any bytes, and sessions that join are removed and written in one call: a real Redis keeps what memory keeps.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redis_keeps_the_same_bytes() {
+    if let Err(reason) = redis_servers::binary() {
+        return skip("a_redis_keeps_the_same_bytes", &reason);
+    }
+    let server = RedisServer::start(&[]);
+    let log = log();
+    let redis = open(&server.url(), &StateSettings::default()).await.unwrap();
+    for windowing in windowings() {
+        let memory = fresh().await;
+        let begin = Marker::start(Offset(0));
+        work(windowing, &memory, &Taken::default(), begin, epochs(&log, 7)).await;
+        redis.drop_namespace(NAMESPACE).await.unwrap();
+        redis.initialise(&tag(), begin).await.unwrap();
+        for piece in log.chunks(80) {
+            let marker = redis.read(&tag(), &[], &[]).await.unwrap().marker.unwrap();
+            work(windowing, &redis, &Taken::default(), marker, epochs(piece, 7)).await;
+        }
+        assert_eq!(stored(&redis).await, stored(&memory).await, "{windowing}");
+        // And a reader of results hears the same of both.
+        let (from_redis, from_memory) = (results(&redis, windowing).await, results(&memory, windowing).await);
+        assert_eq!(from_redis, from_memory, "{windowing}");
+        assert!(from_redis.len() > 5, "{windowing}");
+    }
+}
+
+/// All that is kept, as results.
+async fn results(store: &Arc<dyn StateStore>, windowing: Windowing) -> Vec<ResultChange<Measured>> {
+    let settings = ResultsSettings { early: Some(Duration::ZERO), ..ResultsSettings::default() };
+    let windows = ("measured", windowing);
+    let mut results = Results::new(windows, store.clone(), (NAMESPACE, 1), settings, Runtime::real());
+    results.refresh().await.unwrap()
+}
+
+#[allow(clippy::print_stdout, reason = "the tally reads it")]
+fn skip(test: &str, reason: &str) {
+    println!("SKIP {test}: {reason}");
+}
+
 #[tokio::test]
 async fn a_marker_that_moved_makes_the_lease_void_and_nothing_is_folded() {
     let log = log();
@@ -226,7 +270,9 @@ async fn a_marker_that_moved_makes_the_lease_void_and_nothing_is_folded() {
     // This worker believes that the partition stands where it began.
     let told =
         work(windowing, &store, &Taken::default(), Marker::start(Offset(0)), epochs(&log[..7], 7)).await;
-    assert!(matches!(told.as_slice(), [Signal::Reset { .. }]), "{told:?}");
+    // It notices before it folds, and does not come to the store with what it made of the wrong windows.
+    let [Signal::Reset { reason, .. }] = told.as_slice() else { panic!("{told:?}") };
+    assert!(reason.contains("moved while its windows were loaded"), "{reason}");
     assert_eq!(stored(&store).await, before);
 }
 
