@@ -46,41 +46,38 @@ fn a_redis_that_is_killed_and_comes_back_with_all_some_or_nothing() {
     };
     let started = Instant::now();
     let (mut resets, mut idle, mut records, mut resent) = (0, 0, 0, 0);
-    let seeds = [1, 2];
-    for seed in seeds {
+    for (seed, empty) in [(1, false), (2, true)] {
         let state_url = format!("redis://127.0.0.1:{}/{seed}", redis.port);
         let mut pipeline = Pipeline::new(&format!("forgets-{seed}"), kafka.port, &state_url);
-        if seed % 2 == 0 {
+        if empty {
             pipeline = pipeline.with_model();
         }
         let (outside, home) = (pipeline.home(), pipeline.home());
         let worker = pipeline.worker(&home);
-        let feeder = pipeline.feed(pipeline.stream(seed, 560), PAUSE);
+        let feeder = pipeline.feed(pipeline.stream(seed, 480), PAUSE);
         let files = redis.folder().join(AOF);
         let older = Home::new();
+        let forget = || {
+            redis.kill();
+            fs::remove_dir_all(&files).unwrap();
+            if !empty {
+                copy_folder(older.path(), &files);
+            }
+            redis.start_again().unwrap();
+        };
 
         feeder.reaches(100);
         redis.kill();
         redis.start_again().unwrap();
-
         feeder.reaches(180);
         copy_folder(&files, older.path());
-        feeder.reaches(320);
-        redis.kill();
-        replace_folder(older.path(), &files);
-        redis.start_again().unwrap();
-
-        feeder.reaches(460);
-        redis.kill();
-        fs::remove_dir_all(&files).unwrap();
-        redis.start_again().unwrap();
-
+        feeder.reaches(360);
+        forget();
         feeder.finish();
-        pipeline.settle();
+        // Compared each time: a later loss would hide what an earlier one left behind.
+        pipeline.check(&outside);
         // While nothing flows, too: the worker looks.
-        redis.kill();
-        replace_folder(older.path(), &files);
-        redis.start_again().unwrap();
+        forget();
         let checked = pipeline.check(&outside);
         let said = end(worker);
         resets += count(&said, BEGINS_AGAIN);
@@ -89,15 +86,12 @@ fn a_redis_that_is_killed_and_comes_back_with_all_some_or_nothing() {
         resent += checked.copies - checked.strays;
     }
     say(&format!(
-        "Redis that forgets: {} seeds, {records} records, each with 1 restart with its data, 2 with an older file, 1 empty; {resets} partitions \
-         began again at a conflict, {idle} were found moved while idle; {resent} copies sent again, none counted; digests equal, {:.0} s",
-        seeds.len(),
+        "Redis that forgets: 2 restarts with its data, 2 with an older file, 2 empty, of each one under the stream and one while idle; {records} \
+         records, {resets} partitions began again at a conflict, {idle} were found moved while idle; {resent} copies sent again, none counted; \
+         digests equal each time, {:.0} s",
         started.elapsed().as_secs_f64()
     ));
-    assert!(
-        resets + idle >= 8 * seeds.len(),
-        "the worker noticed each loss: {resets} at conflicts, {idle} while idle"
-    );
+    assert!(resets > 0 && idle > 0, "the worker noticed: {resets} at conflicts, {idle} while idle");
 }
 
 #[test]

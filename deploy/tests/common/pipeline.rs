@@ -26,12 +26,12 @@ use tokio::runtime::Runtime;
 use super::{
     Home, newsroom,
     program::Program,
-    stream::{self, PARTITIONS, append, ends, make_topics},
+    stream::{self, ARTICLES, PARTITIONS, append, ends, make_topics},
 };
 
 /// How long a pipeline may take to come to the end of its log, servers that start again included.
 const PATIENCE: Duration = Duration::from_secs(90);
-/// The names of readers who read once, and whose only record is a stray.
+/// The names of readers who read once.
 const ONCE: &str = "once-";
 
 /// Topics of its own, a state store, and what works on them.
@@ -130,15 +130,19 @@ impl Pipeline {
         program
     }
 
-    /// The stream of a seed, and a few readers of whom there is one stray each.
+    /// The stream of a seed, and among it readers who read once: what a store has lost of them, no later write puts right. Every other one of
+    /// them is a stray.
     pub fn stream(&self, seed: u64, records: usize) -> Vec<NewRecord> {
-        let mut all = stream::stream(seed, records, true);
-        for number in 0..records / 50 {
-            let reader = format!("{ONCE}{seed}-{number}");
-            let wrong = (partition_of(reader.as_bytes(), PARTITIONS) + 1) % PARTITIONS;
-            let value = newsroom::read_event(&reader, 1, 10);
-            let stray = NewRecord { partition: Some(wrong), ..NewRecord::keyed(reader, value) };
-            all.insert(number * 50 + 20, stray);
+        let mut all = Vec::new();
+        for (number, record) in stream::stream(seed, records, true).into_iter().enumerate() {
+            all.push(record);
+            if number % 8 == 5 {
+                let reader = format!("{ONCE}{seed}-{number}");
+                let wrong = (partition_of(reader.as_bytes(), PARTITIONS) + 1) % PARTITIONS;
+                let value = newsroom::read_event(&reader, number as i64 % ARTICLES, 10);
+                let stray = number % 16 == 5;
+                all.push(NewRecord { partition: stray.then_some(wrong), ..NewRecord::keyed(reader, value) });
+            }
         }
         all
     }

@@ -42,7 +42,17 @@ impl Server {
 
     /// A Redis Cluster of three primaries with a replica each, on six ports from its own on.
     pub fn redis_cluster() -> Result<Self, String> {
-        Self::start_at("redis-cluster.sh", free_ports(6), &["1"])
+        // Somebody else may take one of so many ports meanwhile.
+        let mut last = String::new();
+        for _ in 0..4 {
+            let server = Self::prepared("redis-cluster.sh", free_ports(6), &["1"]);
+            match server.launch() {
+                Ok(()) => return Ok(server),
+                Err(said) if is_missing(&said) => return Err(said),
+                Err(said) => last = said,
+            }
+        }
+        panic!("no Redis Cluster starts: {last}");
     }
 
     /// Redis with many databases.
@@ -55,22 +65,30 @@ impl Server {
     }
 
     fn start(script: &str, settings: &[&str]) -> Result<Self, String> {
-        Self::start_at(script, free_port(), settings)
-    }
-
-    fn start_at(script: &str, port: u16, settings: &[&str]) -> Result<Self, String> {
-        let server = Self {
-            script: Path::new(env!("CARGO_MANIFEST_DIR")).join("servers").join(script),
-            folder: TempDir::new().unwrap(),
-            port,
-            settings: settings.iter().map(ToString::to_string).collect(),
-        };
+        let server = Self::prepared(script, free_port(), settings);
         server.start_again()?;
         Ok(server)
     }
 
+    fn prepared(script: &str, port: u16, settings: &[&str]) -> Self {
+        Self {
+            script: Path::new(env!("CARGO_MANIFEST_DIR")).join("servers").join(script),
+            folder: TempDir::new().unwrap(),
+            port,
+            settings: settings.iter().map(ToString::to_string).collect(),
+        }
+    }
+
     /// Starts it in its folder and on its port.
     pub fn start_again(&self) -> Result<(), String> {
+        let started = self.launch();
+        if let Err(said) = &started {
+            assert!(is_missing(said), "{} does not start: {said}", self.script.display());
+        }
+        started
+    }
+
+    fn launch(&self) -> Result<(), String> {
         let output = self
             .script("start")
             .arg(self.port.to_string())
@@ -81,11 +99,7 @@ impl Server {
         if output.status.success() {
             return Ok(());
         }
-        let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        let is_missing =
-            ["make setup", "install ", "no java", "no redis-server"].iter().any(|sign| said.contains(sign));
-        assert!(is_missing, "{} does not start: {said}", self.script.display());
-        Err(said)
+        Err(String::from_utf8_lossy(&output.stderr).trim().to_owned())
     }
 
     /// Stops it; what it holds stays.
@@ -136,6 +150,11 @@ impl Drop for Server {
         // A panic here would hide the one that ends the test.
         self.script("stop").output().ok();
     }
+}
+
+/// Whether a script says that this machine lacks what it would start.
+fn is_missing(said: &str) -> bool {
+    ["make setup", "install ", "no java", "no redis-server"].iter().any(|sign| said.contains(sign))
 }
 
 /// A port that was free a moment ago.

@@ -128,10 +128,12 @@ impl Connection {
         use RDKafkaErrorCode as Code;
         let tried = format!("{tried} at {self}");
         let code = error.rdkafka_error_code();
+        if is_unknown(error) {
+            let reason =
+                format!("{error}; a broker that starts does not know its topics yet; is the topic there?");
+            return EngineError::outside(tried, reason);
+        }
         let advice = match code {
-            Some(Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition) => {
-                "the topic or partition is not there; create it, or check its name"
-            }
             Some(
                 Code::TopicAuthorizationFailed
                 | Code::GroupAuthorizationFailed
@@ -156,19 +158,13 @@ impl Connection {
         EngineError::user(tried, format!("{error}; {advice}"))
     }
 
-    /// The error of an append. A topic that is not there, or closed to us, may be so no longer when the same records are sent again: who
-    /// must not drop them waits for that.
+    /// The error of an append. A topic that is closed to us may be so no longer when the same records are sent again: who must not drop
+    /// them waits for that.
     pub(super) fn append_error(&self, tried: &str, error: &KafkaError) -> EngineError {
         use RDKafkaErrorCode as Code;
         let may_be_mended = matches!(
             error.rdkafka_error_code(),
-            Some(
-                Code::UnknownTopicOrPartition
-                    | Code::UnknownTopic
-                    | Code::UnknownPartition
-                    | Code::TopicAuthorizationFailed
-                    | Code::ClusterAuthorizationFailed
-            )
+            Some(Code::TopicAuthorizationFailed | Code::ClusterAuthorizationFailed)
         );
         let told = self.error(tried, error);
         EngineError { retry: told.retry || may_be_mended, ..told }
@@ -199,6 +195,22 @@ pub(super) fn passes(error: &KafkaError) -> bool {
                 | Code::BrokerTransportFailure
                 | Code::RequestTimedOut
                 | Code::NetworkException
+        )
+    ) || is_unknown(error)
+}
+
+/// Whether a topic or partition was not found. A broker that has just started, or that nobody has told of a new topic yet, does not know
+/// what is there; and librdkafka does not know it while no broker answers. So it is a reason to ask again: whether a topic is there, only
+/// its metadata says.
+pub(super) fn is_unknown(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode as Code;
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            Code::UnknownTopicOrPartition
+                | Code::UnknownTopic
+                | Code::UnknownPartition
+                | Code::UnknownTopicId
         )
     )
 }

@@ -79,9 +79,10 @@ impl KafkaLog {
         check_topic_name(topic)?;
         let asked = Instant::now();
         let Some(partitions) = self.partitions(topic).await? else {
-            self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(topic);
-            let reason = "there is no such topic; create it, or check its name";
-            return Err(EngineError::user(format!("{tried} topic {topic} at {}", self.connection), reason));
+            let tried = format!("{tried} topic {topic} at {}", self.connection);
+            let missing = EngineError::user(tried, "there is no such topic; create it, or check its name");
+            // One that was there may be again: a broker that has just started may not know it yet.
+            return Err(EngineError { retry: known.is_some(), ..missing });
         };
         self.known
             .lock()

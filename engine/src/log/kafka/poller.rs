@@ -343,16 +343,14 @@ impl Polling {
                 self.buffer.push_event(Err(self.out_of_range()));
             }
             Some(
-                Code::UnknownTopicOrPartition
-                | Code::UnknownTopic
-                | Code::UnknownPartition
-                | Code::TopicAuthorizationFailed
+                Code::TopicAuthorizationFailed
                 | Code::GroupAuthorizationFailed
                 | Code::FencedInstanceId
                 | Code::InconsistentGroupProtocol
                 | Code::InvalidSessionTimeout,
             ) => self.buffer.push_event(Err(self.connection.error(&tried, error))),
             _ if fatal => self.buffer.push_event(Err(self.connection.error(&tried, error))),
+            // Also where the topic is not known: a topic that is gone is an outage, until it is there again. Made again, it is another log.
             _ => tracing::warn!(%error, topic = self.topic, "reading goes on when Kafka answers again"),
         }
     }
