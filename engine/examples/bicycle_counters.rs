@@ -22,8 +22,8 @@ use std::{
 };
 
 use abovefold_engine::{
-    Dataflow, EngineError, EpochSink, PartitionedSource, Result, Runtime, SourceSettings, Troubles, TumblingWindow,
-    WindowSettings,
+    Dataflow, EngineError, EpochSink, PartitionedSource, Result, Runtime, SourceSettings, Troubles,
+    TumblingWindow, WindowSettings,
     log::{Log, LogSettings, Membership, NewRecord, RecordRun},
     state::{StateSettings, StateStore},
     time::{

@@ -20,8 +20,8 @@ pub mod runtime;
 pub mod sink;
 pub mod source;
 pub mod state;
-pub mod trouble;
 pub mod time;
+pub mod trouble;
 pub mod window;
 
 pub use admit::Admit;

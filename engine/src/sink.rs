@@ -134,8 +134,7 @@ impl Lane {
     /// Writes an epoch, again and again while the store is out of reach. A write that was done although its answer was lost is found done.
     async fn write(&self, epoch: &EpochWrite) -> Result<WriteOutcome> {
         let started = self.runtime.now();
-        let outcome =
-            persist(&self.runtime, "state", || self.store.write_epoch(&self.tag, epoch)).await?;
+        let outcome = persist(&self.runtime, "state", || self.store.write_epoch(&self.tag, epoch)).await?;
         let bytes: usize = epoch.puts.iter().filter_map(|put| Some(put.value.as_ref()?.bytes.len())).sum();
         metrics::counter!(EPOCHS_WRITTEN, "dataflow" => self.dataflow).increment(1);
         metrics::counter!(EPOCH_BYTES, "dataflow" => self.dataflow).increment(bytes as u64);

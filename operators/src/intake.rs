@@ -133,9 +133,12 @@ impl Intake {
         if snapshot.marker != Some(expected) {
             return Ok(None);
         }
-        let Some(value) = snapshot.values.into_iter().flatten().next() else { return Ok(Some(BTreeMap::new())) };
-        let chain = IntakeChain::from_kept(&value.bytes)
-            .map_err(|error| EngineError::user(format!("read the intake's state of {tag}"), error.to_string()))?;
+        let Some(value) = snapshot.values.into_iter().flatten().next() else {
+            return Ok(Some(BTreeMap::new()));
+        };
+        let chain = IntakeChain::from_kept(&value.bytes).map_err(|error| {
+            EngineError::user(format!("read the intake's state of {tag}"), error.to_string())
+        })?;
         Ok(Some(chain.last.into_iter().map(|last| (last.partition, last.offset)).collect()))
     }
 

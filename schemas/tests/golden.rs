@@ -10,7 +10,8 @@ use abovefold_schemas::{
     event::ProfileFields,
     records::{DeadLetter, Impression, NamespaceChange, NamespaceRecord, Shown},
     state::{
-        ActiveReader, ArticleCounts, DeadRange, Origin, PartitionSummary, Profile, Read, ReaderState, Successor,
+        ActiveReader, ArticleCounts, DeadRange, Origin, PartitionSummary, Profile, Read, ReaderState,
+        Successor,
     },
     windows::{KeptProgress, KeptWindow},
 };

@@ -58,9 +58,11 @@ impl<T> Future for Task<T> {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut self.get_mut().kind {
             Kind::Real(handle) => Pin::new(handle).poll(context).map(|result| {
-                result.map_err(|error| {
-                    if error.is_panic() { TaskError::Panicked } else { TaskError::Aborted }
-                })
+                result.map_err(
+                    |error| {
+                        if error.is_panic() { TaskError::Panicked } else { TaskError::Aborted }
+                    },
+                )
             }),
             // A panic of a simulated task ends the simulation.
             Kind::Simulated { result, .. } => {

@@ -167,7 +167,8 @@ mod tests {
         let (ann, bea) = (ReaderId::new("ann").unwrap(), ReaderId::new("bea").unwrap());
         assert_eq!(cache.load(&store, &tag, std::slice::from_ref(&ann), &[]).await, Ok(Ok(())));
         cache.expect(at(5));
-        let write = |expected, target| EpochWrite { expected, target, puts: Vec::new(), invalidated: Vec::new() };
+        let write =
+            |expected, target| EpochWrite { expected, target, puts: Vec::new(), invalidated: Vec::new() };
         store.write_epoch(&tag, &write(at(0), at(3))).await.unwrap();
         let stale = cache.load(&store, &tag, std::slice::from_ref(&bea), &[]).await.unwrap();
         assert!(stale.is_err(), "marker 3 is somebody else's");

@@ -41,7 +41,10 @@ pub struct ReaderSteps<'a> {
 ///
 /// # Errors
 /// When inference fails: folding has no fallback.
-pub async fn take_steps(model: &dyn SessionModel, readers: &mut [ReaderSteps<'_>]) -> Result<(), EngineError> {
+pub async fn take_steps(
+    model: &dyn SessionModel,
+    readers: &mut [ReaderSteps<'_>],
+) -> Result<(), EngineError> {
     let zeros = vec![0.0; WIDTH];
     let waves = readers.iter().map(|reader| reader.steps.len()).max().unwrap_or(0);
     for wave in 0..waves {
@@ -65,8 +68,7 @@ pub async fn take_steps(model: &dyn SessionModel, readers: &mut [ReaderSteps<'_>
             rows.push(place);
         }
         metrics::counter!(GRU_STEPS).increment(rows.len() as u64);
-        let result =
-            model.step(batch).await.map_err(|error| EngineError::ours("take a GRU step", error))?;
+        let result = model.step(batch).await.map_err(|error| EngineError::ours("take a GRU step", error))?;
         for (row, place) in rows.into_iter().enumerate() {
             readers[place].state.hidden = to_bytes(result.row(row));
         }

@@ -55,7 +55,8 @@ fn every_seed_keeps_every_promise() {
     std::thread::scope(|scope| {
         for _ in 0..THREADS {
             scope.spawn(|| {
-                while let Some(seed) = Some(next.fetch_add(1, Ordering::Relaxed)).filter(|seed| *seed < seeds) {
+                while let Some(seed) = Some(next.fetch_add(1, Ordering::Relaxed)).filter(|seed| *seed < seeds)
+                {
                     let plan = Plan::of(seed);
                     let outcome = try_run(&plan);
                     let mut total = total.lock().unwrap();

@@ -96,7 +96,9 @@ impl Oracle {
         }
         let keys = values.keys().chain(expected.kept.keys());
         let keys: std::collections::BTreeSet<&Bytes> = keys.collect();
-        let differs = |key: &&&Bytes| values.get(**key).map(|value| digest_of(key, value)) != expected.kept.get(**key).copied();
+        let differs = |key: &&&Bytes| {
+            values.get(**key).map(|value| digest_of(key, value)) != expected.kept.get(**key).copied()
+        };
         keys.iter().filter(differs).map(|key| String::from_utf8_lossy(key).into_owned()).collect()
     }
 
@@ -223,7 +225,8 @@ impl Partition {
     }
 
     fn keep_reader(&mut self, reader: &ReaderId, state: &ReaderState, version: Offset) {
-        let value = (*state != ReaderState::default()).then(|| Value { version, bytes: state.to_kept().into() });
+        let value =
+            (*state != ReaderState::default()).then(|| Value { version, bytes: state.to_kept().into() });
         self.keep(reader_key(reader), value);
     }
 

@@ -59,8 +59,17 @@ pub enum Kind {
 
 /// The names of all kinds.
 pub const KINDS: [&str; 11] = [
-    "crash", "expelled", "store away", "store mute", "store full", "store slow", "store repeats", "store forgets",
-    "store emptied", "log away", "log partial",
+    "crash",
+    "expelled",
+    "store away",
+    "store mute",
+    "store full",
+    "store slow",
+    "store repeats",
+    "store forgets",
+    "store emptied",
+    "log away",
+    "log partial",
 ];
 
 impl Kind {
@@ -104,7 +113,8 @@ impl Plan {
         let mut dice = Dice::new(seed);
         let workers = 1 + dice.below(3) as usize;
         let count = 2 + dice.below(9);
-        let faults = (0..count).map(|_| Fault { at_ms: dice.below(TRAFFIC_MS), kind: kind(&mut dice, workers) });
+        let faults =
+            (0..count).map(|_| Fault { at_ms: dice.below(TRAFFIC_MS), kind: kind(&mut dice, workers) });
         let mut faults: Vec<Fault> = faults.collect();
         faults.sort_by_key(|fault| fault.at_ms);
         Self {

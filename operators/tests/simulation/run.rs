@@ -61,14 +61,22 @@ pub fn namespace(name: &str, base_articles: Vec<u64>) -> NamespaceRecord {
 }
 
 /// What a worker of this run is told.
-pub fn context(world: &Arc<World>, runtime: &Runtime, plan: &Plan, stop: watch::Receiver<bool>) -> WorkerContext {
+pub fn context(
+    world: &Arc<World>,
+    runtime: &Runtime,
+    plan: &Plan,
+    stop: watch::Receiver<bool>,
+) -> WorkerContext {
     let edges = Arc::new(Edges::new(world, runtime));
     WorkerContext {
         log: edges.clone(),
         store: edges,
         topics: Topics::default(),
         partitions: PARTITIONS,
-        window: WindowSettings { length: Duration::from_millis(plan.window_ms), max_records: plan.max_records },
+        window: WindowSettings {
+            length: Duration::from_millis(plan.window_ms),
+            max_records: plan.max_records,
+        },
         fold: FoldSettings { cached_readers: plan.cached, cached_articles: plan.cached },
         steps: Steps::default(),
         group: "simulated".into(),
@@ -81,7 +89,13 @@ pub fn context(world: &Arc<World>, runtime: &Runtime, plan: &Plan, stop: watch::
 }
 
 /// A worker's process, from its start to its end.
-pub async fn work(world: Arc<World>, plan: Plan, runtime: Runtime, base: Vec<u64>, stop: watch::Receiver<bool>) {
+pub async fn work(
+    world: Arc<World>,
+    plan: Plan,
+    runtime: Runtime,
+    base: Vec<u64>,
+    stop: watch::Receiver<bool>,
+) {
     let context = context(&world, &runtime, &plan, stop);
     let write = write_path(&context, &namespace("main", base), Some(Arc::new(SmallModel)), None);
     let mut flows = vec![runtime.spawn(write.finish())];
@@ -109,7 +123,8 @@ pub fn run(plan: &Plan) -> Outcome {
         traffic::make_topics(&world).await;
         // In some seeds the first articles count from the start, in others from when they were published.
         let known = world.log.bounds(ARTICLES).await.unwrap();
-        let base: Vec<u64> = known.iter().map(|bounds| if plan.seed % 3 == 0 { 0 } else { bounds.end.0 }).collect();
+        let base: Vec<u64> =
+            known.iter().map(|bounds| if plan.seed % 3 == 0 { 0 } else { bounds.end.0 }).collect();
         world.begins_with(&base);
         let ledger = play(&world, &plan, &base).await;
         let mut outcome = close(&world, ledger);
@@ -258,12 +273,16 @@ async fn quiet(world: &Arc<World>, plan: &Plan) {
         if world.has_violations() {
             return;
         }
-        let ends: Vec<Offset> = world.log.bounds(EVENTS).await.unwrap().iter().map(|bounds| bounds.end).collect();
+        let ends: Vec<Offset> =
+            world.log.bounds(EVENTS).await.unwrap().iter().map(|bounds| bounds.end).collect();
         let behind = |namespace: &str| {
-            (0..).zip(&ends).filter(|(partition, end)| {
-                let tag = Tag { namespace: namespace.into(), partition: *partition };
-                world.store.held(&tag).0.is_none_or(|marker| marker.next != **end)
-            }).count()
+            (0..)
+                .zip(&ends)
+                .filter(|(partition, end)| {
+                    let tag = Tag { namespace: namespace.into(), partition: *partition };
+                    world.store.held(&tag).0.is_none_or(|marker| marker.next != **end)
+                })
+                .count()
         };
         let behind = (behind("main"), behind(INTAKE_NAMESPACE));
         still = if behind == (0, 0) { still + 1 } else { 0 };
@@ -277,11 +296,16 @@ async fn quiet(world: &Arc<World>, plan: &Plan) {
     world.check_all();
     for (group, namespace) in [("simulated-main", "main"), ("simulated-intake", INTAKE_NAMESPACE)] {
         for partition in 0..PARTITIONS {
-            let stored = world.store.held(&Tag { namespace: namespace.into(), partition }).0.map(|marker| marker.next);
+            let stored =
+                world.store.held(&Tag { namespace: namespace.into(), partition }).0.map(|marker| marker.next);
             let committed = world.log.committed(group, EVENTS, partition);
             // What was folded before a crash may have been committed by nobody since.
-            if committed > stored || (committed.is_none() && stored > Some(Offset(0)) && plan.faults.is_empty()) {
-                world.violated(format!("{group} committed {committed:?} of partition {partition}, stored is {stored:?}"));
+            if committed > stored
+                || (committed.is_none() && stored > Some(Offset(0)) && plan.faults.is_empty())
+            {
+                world.violated(format!(
+                    "{group} committed {committed:?} of partition {partition}, stored is {stored:?}"
+                ));
             }
         }
     }
@@ -314,7 +338,12 @@ async fn replay(world: &Arc<World>, plan: &Plan, base: &[u64]) {
     let (_stop, stopped) = watch::channel(false);
     let other = Plan { window_ms: 1_000, max_records: 7, cached: 2, ..plan.clone() };
     let context = context(world, &world.runtime, &other, stopped);
-    let flow = write_path(&context, &namespace("again", base.to_vec()), Some(Arc::new(SmallModel)), Some(ends.clone()));
+    let flow = write_path(
+        &context,
+        &namespace("again", base.to_vec()),
+        Some(Arc::new(SmallModel)),
+        Some(ends.clone()),
+    );
     match world.runtime.timeout(Duration::from_secs(3_600), flow.finish()).await {
         None => world.violated("the replay came to no end".into()),
         Some(Err(error)) => world.violated(format!("the replay failed: {error}")),
@@ -324,8 +353,8 @@ async fn replay(world: &Arc<World>, plan: &Plan, base: &[u64]) {
         let marker = |namespace: &str| world.store.held(&Tag { namespace: namespace.into(), partition }).0;
         let (live, again) = (marker("main"), marker("again"));
         if live.map(|marker| marker.next) != Some(*end) || live != again {
-            world.violated(format!("partition {partition}: live stands at {live:?}, the replay at {again:?}"));
+            world
+                .violated(format!("partition {partition}: live stands at {live:?}, the replay at {again:?}"));
         }
     }
 }
-

@@ -165,7 +165,8 @@ fn a_log_that_is_cut_under_a_worker_stops_it() {
 fn state_that_does_not_parse_stops_its_partition_alone_until_it_is_mended() {
     play(|runtime| async move {
         let scene = Scene::new(&runtime).await;
-        let (broken, whole) = (home("ann"), (0..).map(|n| format!("r{n}")).find(|r| home(r) != home("ann")).unwrap());
+        let (broken, whole) =
+            (home("ann"), (0..).map(|n| format!("r{n}")).find(|r| home(r) != home("ann")).unwrap());
         let worker = scene.start();
         scene.read("ann", 1, 1).await;
         scene.rest(3).await;
@@ -202,7 +203,8 @@ fn a_hot_reader_keeps_its_order_and_starves_nobody() {
         let scene = Scene::new(&runtime).await;
         let worker = scene.start();
         scene.rest(2).await;
-        let others: Vec<String> = (0..40).map(|n| format!("r{n}")).filter(|r| home(r) != home("hot")).collect();
+        let others: Vec<String> =
+            (0..40).map(|n| format!("r{n}")).filter(|r| home(r) != home("hot")).collect();
         for article in 0..50 {
             scene.read("hot", article, 20).await;
             for (number, other) in others.iter().enumerate() {
@@ -255,13 +257,15 @@ fn a_view_in_pieces_is_the_view_in_one() {
         )
     };
     // What fills the log in the other runs' place: pieces of another reader's view that were seen before.
-    let filler = r#"{"user_id":"zoe","article_id":9,"view_id":"w","seq":1,"timestamp":1704110390000}"#.to_owned();
+    let filler =
+        r#"{"user_id":"zoe","article_id":9,"view_id":"w","seq":1,"timestamp":1704110390000}"#.to_owned();
     let digest = |pieces: Vec<String>| {
         let (sender, received) = std::sync::mpsc::channel();
         play(move |runtime| async move {
             let scene = Scene::new(&runtime).await;
             let partition = home("ann");
-            let of_ann = |value: String| NewRecord { partition: Some(partition), ..NewRecord::keyed("ann", value) };
+            let of_ann =
+                |value: String| NewRecord { partition: Some(partition), ..NewRecord::keyed("ann", value) };
             scene.log.append(EVENTS, pieces.into_iter().map(of_ann).collect()).await.unwrap();
             let worker = scene.start();
             scene.rest(5).await;

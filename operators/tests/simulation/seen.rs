@@ -29,7 +29,8 @@ pub struct Seen {
 impl Seen {
     pub fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let counts = self.counts.lock().unwrap();
-        let counts: Vec<_> = counts.iter().map(|(what, count)| (*what, count.load(Ordering::Relaxed))).collect();
+        let counts: Vec<_> =
+            counts.iter().map(|(what, count)| (*what, count.load(Ordering::Relaxed))).collect();
         counts.into_iter()
     }
 }
@@ -40,7 +41,9 @@ impl Recorder for Seen {
     fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
 
     fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
-        let Some((_, what)) = WATCHED.iter().find(|(name, _)| *name == key.name()) else { return Counter::noop() };
+        let Some((_, what)) = WATCHED.iter().find(|(name, _)| *name == key.name()) else {
+            return Counter::noop();
+        };
         Counter::from_arc(self.counts.lock().unwrap().entry(what).or_default().clone())
     }
 

@@ -70,7 +70,8 @@ pub async fn send(world: Arc<World>, plan: Plan) -> Ledger {
                 let value = read(&mut dice, &world, &reader, number);
                 let partition = Some(dice.below(u64::from(PARTITIONS)) as u32);
                 let key = (!dice.one_in(3)).then(|| reader.clone().into());
-                append(&world, NewRecord { partition, key, value: value.into(), ..NewRecord::default() }).await;
+                append(&world, NewRecord { partition, key, value: value.into(), ..NewRecord::default() })
+                    .await;
             }
             67..=76 => {
                 if views.is_empty() || dice.one_in(3) {
@@ -81,17 +82,28 @@ pub async fn send(world: Arc<World>, plan: Plan) -> Ledger {
                 piece(&mut dice, &world, &mut views).await;
             }
             77..=81 => {
-                let texts = ["", "poison", "{", "null", "[1]", r#"{"user_id":"x","article_id":1,"read_time":NaN}"#,
-                    r#"{"user_id":"x","article_id":1,"timestamp":-5}"#, r#"{"user_id":"x","article_id":1,"timestamp":9223372036854775807}"#];
+                let texts = [
+                    "",
+                    "poison",
+                    "{",
+                    "null",
+                    "[1]",
+                    r#"{"user_id":"x","article_id":1,"read_time":NaN}"#,
+                    r#"{"user_id":"x","article_id":1,"timestamp":-5}"#,
+                    r#"{"user_id":"x","article_id":1,"timestamp":9223372036854775807}"#,
+                ];
                 let value = texts[dice.below(texts.len() as u64) as usize];
                 let key = dice.one_in(2).then(|| "x".into());
                 let partition = Some(dice.below(u64::from(PARTITIONS)) as u32);
-                let position = append(&world, NewRecord { partition, key, value: value.into(), ..NewRecord::default() }).await;
+                let position =
+                    append(&world, NewRecord { partition, key, value: value.into(), ..NewRecord::default() })
+                        .await;
                 dead.push(position);
             }
             // Put back, once or more, as a newer decoder would.
             82..=84 => {
-                let Some(origin) = (!dead.is_empty()).then(|| dead.swap_remove(dice.below(dead.len() as u64) as usize))
+                let Some(origin) =
+                    (!dead.is_empty()).then(|| dead.swap_remove(dice.below(dead.len() as u64) as usize))
                 else {
                     continue;
                 };
@@ -105,7 +117,9 @@ pub async fn send(world: Arc<World>, plan: Plan) -> Ledger {
                 }
             }
             85 | 86 => {
-                let value = format!(r#"{{"user_id":"{reader}","type":"preferences","topics":["World","n{number}"]}}"#);
+                let value = format!(
+                    r#"{{"user_id":"{reader}","type":"preferences","topics":["World","n{number}"]}}"#
+                );
                 append(&world, NewRecord::keyed(reader, value)).await;
             }
             87 => {

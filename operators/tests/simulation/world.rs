@@ -129,7 +129,8 @@ impl World {
     /// Lets the store forget what it took in since so long ago.
     pub fn forget(&self, ms: u64) {
         let since = self.runtime.now().0 - ms as i64;
-        let saved = self.state().saved.iter().rev().find(|(time, _)| time.0 <= since).map(|(_, saved)| saved.clone());
+        let saved =
+            self.state().saved.iter().rev().find(|(time, _)| time.0 <= since).map(|(_, saved)| saved.clone());
         self.store.restore(&saved.unwrap_or_default());
         // What is in the store now has to be the fold up to the markers in it.
         self.check_all();
@@ -157,7 +158,8 @@ impl World {
         state.trace = state.trace.rotate_left(7) ^ marker.next.0 ^ u64::from(tag.partition) << 32;
         if tag.namespace == INTAKE_NAMESPACE {
             let kept = values.get(&chain_key()).map(|value| IntakeChain::from_kept(&value.bytes).unwrap());
-            let found: BTreeMap<u32, u64> = kept.unwrap_or_default().last.iter().map(|o| (o.partition, o.offset)).collect();
+            let found: BTreeMap<u32, u64> =
+                kept.unwrap_or_default().last.iter().map(|o| (o.partition, o.offset)).collect();
             let expected = state.oracle.chain(tag.partition, marker.next);
             if found != expected {
                 state.violations.push(format!("{tag} at {marker}: its chain is {found:?}, not {expected:?}"));
@@ -168,7 +170,9 @@ impl World {
         let expected = state.oracle.digest(tag.partition, marker.next);
         if found != expected {
             let differing = state.oracle.differing(tag.partition, marker.next, &values);
-            state.violations.push(format!("{tag} at {marker}: its state is not the fold of its log: {differing:?}"));
+            state
+                .violations
+                .push(format!("{tag} at {marker}: its state is not the fold of its log: {differing:?}"));
         }
     }
 

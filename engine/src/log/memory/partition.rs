@@ -66,7 +66,8 @@ impl Partition {
     }
 
     pub(super) fn between(&self, from: Offset, until: Offset) -> Vec<Record> {
-        let records = self.records.range(self.place_of(from.0)..self.place_of(until.0).max(self.place_of(from.0)));
+        let records =
+            self.records.range(self.place_of(from.0)..self.place_of(until.0).max(self.place_of(from.0)));
         records.cloned().collect()
     }
 
@@ -124,8 +125,7 @@ impl Cursors {
         let Some(found) = after.or_else(|| self.cursors.iter_mut().find(ready).map(number)) else {
             return Ok(None);
         };
-        let (Some(cursor), Some(partition)) =
-            (self.cursors.get_mut(&found), partitions.get(found as usize))
+        let (Some(cursor), Some(partition)) = (self.cursors.get_mut(&found), partitions.get(found as usize))
         else {
             return Ok(None);
         };
