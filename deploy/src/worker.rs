@@ -17,6 +17,9 @@ use anyhow::Context;
 
 use crate::{edges::Edges, namespaces::Namespaces, session::Session};
 
+/// Records of an epoch of a replay into the embedded store: what may be under way in a partition.
+const REPLAY_RECORDS: usize = 4_096;
+
 /// Dataflows that run.
 #[derive(Debug)]
 pub struct Worker {
@@ -114,6 +117,10 @@ impl Worker {
         let mut context = context(session, namespace, &dropped);
         // A replay has nobody to wait for: an epoch is cut as soon as the one before is written.
         context.window.length = std::time::Duration::ZERO;
+        if session.config.state_url().starts_with("file:") {
+            // Nor is there a script that gets slower by what it is given at once: a reader is written once for many reads.
+            context.window.max_records = context.window.max_records.max(REPLAY_RECORDS);
+        }
         let mut worker = Self { dropped, flows: Vec::new(), graphs: Vec::new() };
         worker.add(session, write_path(&context, namespace, session_model(inference), until));
         worker

@@ -7,6 +7,9 @@
 // A panic needs a stated invariant: `expect("why this holds")`, never a bare unwrap.
 #![warn(clippy::unwrap_used)]
 
+#[doc = include_str!("../docs/promise.md")]
+pub mod promise {}
+
 pub mod admit;
 pub mod dataflow;
 pub mod error;

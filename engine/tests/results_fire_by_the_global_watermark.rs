@@ -240,8 +240,7 @@ async fn a_topic_of_late_events_names_the_origin_of_each() {
     assert_eq!(record.header(LATE_ORIGIN_HEADER), Some(&b"3:42"[..]));
     assert_eq!(record.header(LATE_WATERMARK_HEADER), Some(&b"2024-01-01T12:00:00.000Z"[..]));
     assert_eq!((record.key.as_deref(), record.value.as_ref()), (Some(&b"a"[..]), &b"as it came"[..]));
-    // A topic that is not there will not come by itself: the dataflow stops and says so.
-    let nowhere = LateTopic { topic: "nowhere".into(), ..output };
+    // A topic that is away is waited for: nothing is dropped.
     let event = LateEvent {
         partition: 0,
         offset: Offset(0),
@@ -249,5 +248,9 @@ async fn a_topic_of_late_events_names_the_origin_of_each() {
         watermark: Timestamp(0),
         payload: Bytes::new(),
     };
-    assert!(nowhere.send(vec![event]).await.is_err());
+    let late_to_come = LateTopic { topic: "late_to_come".into(), ..output };
+    let sent = tokio::spawn(async move { late_to_come.send(vec![event]).await });
+    log.create_topic("late_to_come", 1).await.unwrap();
+    sent.await.unwrap().unwrap();
+    assert_eq!(log.bounds("late_to_come").await.unwrap()[0].end, Offset(1));
 }

@@ -351,7 +351,7 @@ fn generated(count: usize) -> Vec<NewRecord> {
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         (z ^ (z >> 31)) % limit
     };
-    let mut one = move |number: usize| {
+    let one = move |number: usize| {
         let (reader, article, kind) = (format!("reader-{}", below(300)), below(60), below(24));
         let time = NOON + number as i64 * 900 - below(100_000_000) as i64 * i64::from(below(9) == 0);
         let value = match kind {
@@ -372,5 +372,5 @@ fn generated(count: usize) -> Vec<NewRecord> {
         let stray = (kind == 9).then(|| below(u64::from(PARTITIONS)) as u32);
         NewRecord { partition: stray, ..NewRecord::keyed(reader, value) }
     };
-    (0..count).map(|number| one(number)).collect()
+    (0..count).map(one).collect()
 }

@@ -79,9 +79,9 @@ impl Marker {
 
     /// Reads what [`Marker::to_bytes`] wrote; `None` for any other bytes.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let length = match bytes.first()? {
-            &Self::PURE => Self::BYTES,
-            &Self::FORGOTTEN => Self::BYTES + 8,
+        let length = match *bytes.first()? {
+            Self::PURE => Self::BYTES,
+            Self::FORGOTTEN => Self::BYTES + 8,
             _ => return None,
         };
         if bytes.len() != length {

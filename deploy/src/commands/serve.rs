@@ -174,6 +174,7 @@ pub async fn listen_on(
         log: session.edges.log.clone(),
         store: session.edges.store.clone(),
         articles: session.edges.articles.clone(),
+        troubles: session.troubles.clone(),
         metrics: Arc::new(move || rendered.render()),
         graphs,
     };

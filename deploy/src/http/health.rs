@@ -52,7 +52,7 @@ pub(super) struct Health {
     pub(super) model: Option<ModelHealth>,
     /// The namespace that readers see.
     namespace: String,
-    /// Why readers do not see the namespace that `live` points to; null where they do.
+    /// Why readers do not see the namespace that `live` points to, or which partitions stand still and why; null where all is well.
     reason: Option<String>,
 }
 
@@ -60,7 +60,7 @@ pub(super) struct Health {
 #[utoipa::path(get, path = "/health", tag = "operations", responses(
     (status = 200, description = "It serves", body = Health), (status = 503, description = "It cannot serve", body = Health)))]
 pub(super) async fn health(State(app): State<Arc<App>>) -> (StatusCode, Json<Health>) {
-    let (seen, reason) = (app.seen(), app.reading.trouble());
+    let (seen, reason) = (app.seen(), app.reading.trouble().or_else(|| stopped(&app)));
     let (edges, model) = (edges(&app).await, model(&seen));
     let well = |edge: &EdgeHealth| edge.status == "ok";
     // Without the article edge, only what is in memory can be served.
@@ -73,6 +73,15 @@ pub(super) async fn health(State(app): State<Arc<App>>) -> (StatusCode, Json<Hea
         (true, false) => (StatusCode::OK, "degraded"),
     };
     (code, Json(Health { status, edges, model, namespace: seen.namespace.clone(), reason }))
+}
+
+/// The partitions that stand still, in one line.
+fn stopped(app: &App) -> Option<String> {
+    let stopped = app.troubles.list();
+    let lines = stopped
+        .iter()
+        .map(|(dataflow, partition, why)| format!("{dataflow} stopped partition {partition}: {why}"));
+    (!stopped.is_empty()).then(|| lines.collect::<Vec<_>>().join("; "))
 }
 
 /// Asks all edges at once.

@@ -22,7 +22,7 @@ mod tests;
 
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
-use abovefold_engine::{Graph, Runtime, log::Log, state::StateStore};
+use abovefold_engine::{Graph, Runtime, Troubles, log::Log, state::StateStore};
 use abovefold_operators::articles::ArticleIndex;
 use axum::{
     Router,
@@ -60,6 +60,8 @@ pub struct App {
     pub store: Arc<dyn StateStore>,
     /// The article edge.
     pub articles: Arc<dyn ArticleIndex>,
+    /// Partitions of this process that stand still.
+    pub troubles: Troubles,
     /// Renders the metrics.
     pub metrics: MetricsText,
     /// The dataflows of this process beside the read path, for the operations page.

@@ -25,6 +25,8 @@ const IDLE_CHECK: Duration = Duration::from_secs(1);
 
 /// How long the log may take to say where it ends, for the metrics.
 const LAG_LIMIT: Duration = Duration::from_millis(200);
+/// How long the store may take to show the marker of an idle partition. Nothing depends on it: the next look comes soon.
+const LOOK_LIMIT: Duration = Duration::from_secs(1);
 
 /// The pause after a member of a group could not say what happens next.
 const LOG_PAUSE: Duration = Duration::from_millis(200);
@@ -340,8 +342,11 @@ async fn moved_while_idle(source: &PartitionedSource, lanes: &BTreeMap<u32, Lane
     let mut moved = Vec::new();
     for (partition, lane) in lanes.iter().filter(|(_, lane)| lane.unacked() == 0) {
         let tag = source.tag(*partition);
-        // A store that is out of reach is no news: the next write waits for it.
-        if let Ok(snapshot) = source.store.read(&tag, &[], &[]).await
+        // A store that is out of reach is no news: the next write waits for it. What is slow now is looked at the next time.
+        let Some(found) = source.runtime.timeout(LOOK_LIMIT, source.store.read(&tag, &[], &[])).await else {
+            break;
+        };
+        if let Ok(snapshot) = found
             && snapshot.marker != Some(lane.acked)
         {
             tracing::warn!(%tag, expected = %lane.acked, "the stored marker moved while the partition was idle");

@@ -47,7 +47,14 @@ impl Default for MemoryStore {
 /// What a store held at a moment, to be put back later as a store that lost its tail does.
 #[derive(Clone, Debug, Default)]
 pub struct Saved {
-    partitions: BTreeMap<Tag, (Option<Marker>, BTreeMap<Bytes, Value>, BTreeMap<Bytes, Offset>)>,
+    partitions: BTreeMap<Tag, SavedPartition>,
+}
+
+#[derive(Clone, Debug)]
+struct SavedPartition {
+    marker: Option<Marker>,
+    values: BTreeMap<Bytes, Value>,
+    mirrored: BTreeMap<Bytes, Offset>,
 }
 
 impl MemoryStore {
@@ -64,22 +71,20 @@ impl MemoryStore {
     /// All that is kept now, without derived values.
     pub fn save(&self) -> Saved {
         let partitions = lock(&self.partitions);
-        let kept = partitions.iter().map(|(tag, partition)| {
-            (tag.clone(), (partition.marker, partition.values.clone(), partition.mirrored.clone()))
+        let saved = partitions.iter().map(|(tag, partition)| {
+            let Partition { marker, values, mirrored, .. } = partition;
+            let saved =
+                SavedPartition { marker: *marker, values: values.clone(), mirrored: mirrored.clone() };
+            (tag.clone(), saved)
         });
-        Saved { partitions: kept.collect() }
+        Saved { partitions: saved.collect() }
     }
 
     /// Goes back to what was saved, as a server does that is restarted from an older file. Derived values are gone.
     pub fn restore(&self, saved: &Saved) {
-        let restored = saved.partitions.iter().map(|(tag, (marker, values, mirrored))| {
-            let partition = Partition {
-                marker: *marker,
-                values: values.clone(),
-                mirrored: mirrored.clone(),
-                derived: Derived::default(),
-            };
-            (tag.clone(), partition)
+        let restored = saved.partitions.iter().map(|(tag, saved)| {
+            let SavedPartition { marker, values, mirrored } = saved.clone();
+            (tag.clone(), Partition { marker, values, mirrored, derived: Derived::default() })
         });
         *lock(&self.partitions) = restored.collect();
     }

@@ -153,8 +153,8 @@ impl<A: Aggregate> Results<A> {
         loop {
             let stopped = *stop.borrow();
             match self.refresh().await {
-                Ok(news) => {
-                    for change in news {
+                Ok(changes) => {
+                    for change in changes {
                         out.emit(change).await?;
                     }
                 }
@@ -207,15 +207,15 @@ impl<A: Aggregate> Results<A> {
         } else if self.settings.early.is_some() {
             self.changed_early.extend(keys.iter().cloned());
         }
-        let mut news = Vec::new();
+        let mut changes = Vec::new();
         for key in keys {
-            self.look_at(&key, early, &mut news)?;
+            self.look_at(&key, early, &mut changes)?;
         }
-        Ok(news)
+        Ok(changes)
     }
 
     /// Compares what is known of a key with what was said.
-    fn look_at(&mut self, key: &Bytes, early: bool, news: &mut Vec<ResultChange<A>>) -> Result<()> {
+    fn look_at(&mut self, key: &Bytes, early: bool, changes: &mut Vec<ResultChange<A>>) -> Result<()> {
         let windows = windows_of::<A>(&self.partitions, &self.windowing, key)?;
         let said = self.said.entry(key.clone()).or_default();
         let gone = |start: i64, end: i64| {
@@ -227,7 +227,7 @@ impl<A: Aggregate> Results<A> {
             let end = before.content.end;
             if gone(*start, end) {
                 let window = TimeWindow { start: Timestamp(*start), end: Timestamp(end) };
-                news.push(ResultChange::Retract { key: key.clone(), window });
+                changes.push(ResultChange::Retract { key: key.clone(), window });
                 return false;
             }
             // What is no longer kept was removed after its retention, and stands as it was said.
@@ -249,7 +249,7 @@ impl<A: Aggregate> Results<A> {
                 (true, true) => Pane::Late,
                 (true, false) => Pane::OnTime,
             };
-            news.push(ResultChange::Upsert(WindowResult {
+            changes.push(ResultChange::Upsert(WindowResult {
                 key: key.clone(),
                 window: TimeWindow { start: Timestamp(start), end: Timestamp(content.end) },
                 pane,

@@ -1,6 +1,6 @@
-//! The GRU's part of the fold: the steps of many readers, taken together in waves.
+//! The GRU's part of the fold: the steps of many readers, taken together in rounds.
 
-use std::{fmt::Debug, sync::Arc};
+use std::{cmp::Reverse, collections::BinaryHeap, fmt::Debug, sync::Arc};
 
 use abovefold_engine::EngineError;
 use abovefold_models::{Behaviour, HIDDEN, Inference, InferenceError, StepBatch, StepResult};
@@ -36,8 +36,11 @@ pub struct ReaderSteps<'a> {
     pub steps: Vec<(Step, Option<Arc<[f32]>>)>,
 }
 
-/// Takes all steps. Wave `n` holds the `n`-th step of every reader, so that the GRU sees full tiles; a row's result does not depend on who
-/// shares its tile.
+/// Rows of one call: some full tiles, and few enough to stay in the processor's caches.
+const ROUND: usize = 256;
+
+/// Takes all steps, in rounds of up to [`ROUND`] readers that have one to take, those with the most left first: so the GRU sees full tiles
+/// to the end, and a reader with many steps is not what all wait for. A row's result does not depend on who shares its tile.
 ///
 /// # Errors
 /// When inference fails: folding has no fallback.
@@ -46,12 +49,15 @@ pub async fn take_steps(
     readers: &mut [ReaderSteps<'_>],
 ) -> Result<(), EngineError> {
     let zeros = vec![0.0; WIDTH];
-    let waves = readers.iter().map(|reader| reader.steps.len()).max().unwrap_or(0);
-    for wave in 0..waves {
-        let mut batch = StepBatch::with_capacity(readers.len());
-        let mut rows = Vec::new();
-        for (place, reader) in readers.iter_mut().enumerate() {
-            let Some((step, vector)) = reader.steps.get(wave) else { continue };
+    let left = readers.iter().enumerate().map(|(place, reader)| (reader.steps.len(), Reverse(place)));
+    let mut waiting: BinaryHeap<(usize, Reverse<usize>)> = left.filter(|(left, _)| *left > 0).collect();
+    while !waiting.is_empty() {
+        let round: Vec<_> = std::iter::from_fn(|| waiting.pop()).take(ROUND).collect();
+        let mut batch = StepBatch::with_capacity(round.len());
+        for (left, Reverse(place)) in &round {
+            let reader = &mut readers[*place];
+            let taken = reader.steps.len() - left;
+            let (step, vector) = &reader.steps[taken];
             if step.new_read {
                 reader.state.hidden_before = std::mem::take(&mut reader.state.hidden);
             }
@@ -65,12 +71,14 @@ pub async fn take_steps(
                 vector.as_deref().unwrap_or(&zeros),
                 behaviour,
             );
-            rows.push(place);
         }
-        metrics::counter!(GRU_STEPS).increment(rows.len() as u64);
+        metrics::counter!(GRU_STEPS).increment(round.len() as u64);
         let result = model.step(batch).await.map_err(|error| EngineError::ours("take a GRU step", error))?;
-        for (row, place) in rows.into_iter().enumerate() {
+        for (row, (left, Reverse(place))) in round.into_iter().enumerate() {
             readers[place].state.hidden = to_bytes(result.row(row));
+            if left > 1 {
+                waiting.push((left - 1, Reverse(place)));
+            }
         }
     }
     for reader in readers {

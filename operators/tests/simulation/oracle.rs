@@ -61,11 +61,13 @@ struct Partition {
     chains: BTreeMap<u64, BTreeMap<u32, u64>>,
 }
 
+/// Since when it counts (nothing: from the start), and its vector.
+type Version = (Option<Timestamp>, Vec<f32>);
+
 #[derive(Default)]
 struct Articles {
     next: Vec<u64>,
-    /// Since when (nothing: from the start), and the vector.
-    versions: BTreeMap<ArticleId, Vec<(Option<Timestamp>, Vec<f32>)>>,
+    versions: BTreeMap<ArticleId, Vec<Version>>,
 }
 
 impl Oracle {
@@ -141,7 +143,7 @@ impl Articles {
 
     fn as_of(&self, article: ArticleId, time: Timestamp) -> Vec<f32> {
         let versions = self.versions.get(&article).into_iter().flatten();
-        let counting = versions.filter(|(since, _)| since.is_none_or(|since| since < time)).last();
+        let counting = versions.rev().find(|(since, _)| since.is_none_or(|since| since < time));
         counting.map_or_else(|| vec![0.0; WIDTH], |(_, vector)| vector.clone())
     }
 }

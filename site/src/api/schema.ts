@@ -350,7 +350,7 @@ export interface components {
             model?: components["schemas"]["ModelHealth"] | null;
             /** @description The namespace that readers see. */
             namespace: string;
-            /** @description Why readers do not see the namespace that `live` points to; null where they do. */
+            /** @description Why readers do not see the namespace that `live` points to, or which partitions stand still and why; null where all is well. */
             reason?: string | null;
             /** @description `ok`; `degraded` where an edge is down and a fallback serves, no model is there, or readers do not see what they should; `down`. */
             status: string;

@@ -8,7 +8,7 @@ mod refusals;
 use std::sync::Arc;
 
 use abovefold_engine::{
-    Runtime,
+    Runtime, Troubles,
     log::{self, Log, LogSettings},
     state::{EpochWrite, MemoryStore, Put, StateStore, Tag, Value as Stored},
 };
@@ -71,6 +71,7 @@ impl Served {
             log: log.clone(),
             store: store.clone(),
             articles,
+            troubles: Troubles::none(),
             metrics: Arc::new(|| "# HELP abovefold_up It is.\n".into()),
             graphs: Vec::new(),
         };
