@@ -59,6 +59,7 @@ check_machete() {
 
 check 'cargo fmt' cargo fmt --all -- --check
 check 'style: lengths of files, blanks, words' python3 "$here/style.py"
+check 'faults of make mutants have their place' python3 "$here/mutants.py" --check
 check shellcheck check_shell
 check 'compose.yaml: the tool' check_compose
 check 'compose.yaml and Dockerfile: what they name exists' /usr/bin/python3 "$here/check_deploy.py"

@@ -39,7 +39,7 @@ pub struct ReaderSteps<'a> {
 /// Rows of one call: some full tiles, and few enough to stay in the processor's caches.
 const ROUND: usize = 256;
 
-/// Takes all steps, in rounds of up to [`ROUND`] readers that have one to take, those with the most left first: so the GRU sees full tiles
+/// Takes all steps, in rounds of up to 256 readers that have one to take, those with the most left first: so the GRU sees full tiles
 /// to the end, and a reader with many steps is not what all wait for. A row's result does not depend on who shares its tile.
 ///
 /// # Errors
