@@ -92,6 +92,7 @@ impl Worker {
             .then(&mut flow, TumblingWindow::new(window, runtime.clone()))
             .then(&mut flow, Copy)
             .sink(&mut flow, EpochSink::new("test", namespace, Arc::clone(store), feedback, runtime));
+        flow.start();
         Self { flow, stop, store: Arc::clone(store), namespace: namespace.into() }
     }
 
