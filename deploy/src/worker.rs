@@ -18,7 +18,7 @@ use anyhow::Context;
 use crate::{edges::Edges, namespaces::Namespaces, session::Session};
 
 /// Records of an epoch of a replay into the embedded store: what may be under way in a partition.
-const REPLAY_RECORDS: usize = 4_096;
+const REPLAY_RECORDS: usize = 32_768;
 
 /// Dataflows that run.
 #[derive(Debug)]

@@ -20,6 +20,8 @@ use crate::{
 
 /// Records of a partition that may be under way before it is paused.
 const MAX_UNACKED: usize = 4_096;
+/// The same for a source with an end: nobody waits for its markers, and large epochs write a value once for many records.
+const MAX_UNACKED_TO_AN_END: usize = 49_152;
 /// How often the marker of an idle partition is compared with the store's.
 const IDLE_CHECK: Duration = Duration::from_secs(1);
 
@@ -143,6 +145,7 @@ impl Running {
     async fn hear(&mut self, signal: Signal) -> Result<()> {
         let (Signal::Acked { lease, .. } | Signal::Reset { lease, .. } | Signal::Failed { lease, .. }) =
             &signal;
+        let most = self.most_unacked();
         let Some(lane) = self.lanes.get_mut(&lease.partition).filter(|lane| lane.lease == *lease) else {
             return Ok(());
         };
@@ -150,7 +153,7 @@ impl Running {
             Signal::Acked { lease, marker } => {
                 lane.acked = marker;
                 self.member.commit(lease.partition, marker.next);
-                if lane.paused && lane.unacked() < MAX_UNACKED / 2 {
+                if lane.paused && lane.unacked() < most / 2 {
                     lane.paused = false;
                     self.member.resume(lease.partition).await?;
                 }
@@ -236,7 +239,7 @@ impl Running {
     }
 
     async fn hand_on(&mut self, mut run: RecordRun) -> Result<()> {
-        let partition = run.partition;
+        let (partition, most) = (run.partition, self.most_unacked());
         let Some(lane) = self.lanes.get_mut(&partition) else { return Ok(()) };
         debug_assert!(
             run.records.first().is_none_or(|record| record.offset >= lane.delivered),
@@ -259,11 +262,15 @@ impl Running {
             // Nothing more comes that could fill the window.
             self.out.emit(Feed::Hurry { partition, until }).await?;
         }
-        if !lane.paused && lane.unacked() > MAX_UNACKED {
+        if !lane.paused && lane.unacked() > most {
             lane.paused = true;
             self.member.pause(partition).await?;
         }
         Ok(())
+    }
+
+    fn most_unacked(&self) -> usize {
+        if self.source.settings.until.is_some() { MAX_UNACKED_TO_AN_END } else { MAX_UNACKED }
     }
 
     fn reached_end(&self) -> bool {
