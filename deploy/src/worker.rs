@@ -17,8 +17,10 @@ use anyhow::Context;
 
 use crate::{edges::Edges, namespaces::Namespaces, session::Session};
 
-/// Records of an epoch of a replay into the embedded store: what may be under way in a partition.
+/// Records of an epoch of a replay into the embedded store, without a model: a value is written once for many records.
 const REPLAY_RECORDS: usize = 32_768;
+/// The same with a model, whose hidden states make a reader's value many times larger: some 30 MB an epoch.
+const REPLAY_RECORDS_WITH_MODEL: usize = 4_096;
 
 /// Dataflows that run.
 #[derive(Debug)]
@@ -119,7 +121,8 @@ impl Worker {
         context.window.length = std::time::Duration::ZERO;
         if session.config.state_url().starts_with("file:") {
             // Nor is there a script that gets slower by what it is given at once: a reader is written once for many reads.
-            context.window.max_records = context.window.max_records.max(REPLAY_RECORDS);
+            let records = if inference.is_some() { REPLAY_RECORDS_WITH_MODEL } else { REPLAY_RECORDS };
+            context.window.max_records = context.window.max_records.max(records);
         }
         let mut worker = Self { dropped, flows: Vec::new(), graphs: Vec::new() };
         worker.add(session, write_path(&context, namespace, session_model(inference), until));
