@@ -119,11 +119,13 @@ impl Worker {
         let mut context = context(session, namespace, &dropped);
         // A replay has nobody to wait for: an epoch is cut as soon as the one before is written.
         context.window.length = std::time::Duration::ZERO;
-        if session.config.state_url().starts_with("file:") {
-            // Nor is there a script that gets slower by what it is given at once: a reader is written once for many reads.
-            let records = if inference.is_some() { REPLAY_RECORDS_WITH_MODEL } else { REPLAY_RECORDS };
-            context.window.max_records = context.window.max_records.max(records);
-        }
+        // Into the embedded store there is no script that gets slower by what it is given at once either.
+        context.window.max_records = match session.config.window.replay_records {
+            0 if !session.config.state_url().starts_with("file:") => context.window.max_records,
+            0 if inference.is_some() => REPLAY_RECORDS_WITH_MODEL,
+            0 => REPLAY_RECORDS,
+            records => records,
+        };
         let mut worker = Self { dropped, flows: Vec::new(), graphs: Vec::new() };
         worker.add(session, write_path(&context, namespace, session_model(inference), until));
         worker

@@ -46,6 +46,7 @@ fn replay(home: &Home, name: &str, window_records: &str, further: &[&str]) -> Ou
     let arguments: Vec<&str> = ["replay", "--namespace", name].iter().chain(further).copied().collect();
     let mut command = home.command(&arguments);
     command.env("ABOVEFOLD__WINDOW__MAX_RECORDS", window_records);
+    command.env("ABOVEFOLD__WINDOW__REPLAY_RECORDS", window_records);
     let output = command.output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     Outcome {

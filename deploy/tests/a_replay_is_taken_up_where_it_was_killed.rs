@@ -13,7 +13,10 @@ use serde_json::Value;
 const RECORDS: usize = 600;
 
 fn folded() -> Home {
-    let home = Home::new().with("WINDOW__LENGTH", "20ms").with("WINDOW__MAX_RECORDS", "8");
+    let home = Home::new()
+        .with("WINDOW__LENGTH", "20ms")
+        .with("WINDOW__MAX_RECORDS", "8")
+        .with("WINDOW__REPLAY_RECORDS", "8");
     newsroom::data_folder(&home.at("data"), 40, 25, RECORDS, 9);
     let mut program = Program::spawn(home.command(&["run", "--listen", "127.0.0.1:0"]));
     program.address();

@@ -70,6 +70,7 @@ pub struct TopicsConfig {
 pub struct WindowConfig {
     pub length: String,
     pub max_records: usize,
+    pub replay_records: usize,
 }
 
 /// What a worker keeps in memory.
