@@ -12,7 +12,7 @@ use abovefold_models::{
 };
 use abovefold_operators::fold::{
     reader::VISIT_GAP_MS,
-    trends::{count_read, decayed_reads},
+    trends::{ReadFacts, count_read, decayed_reads},
 };
 use abovefold_schemas::state::ArticleCounts;
 use anyhow::{Context, bail};
@@ -119,7 +119,7 @@ fn rank(
     }
     Ok(vec![
         by("chance", &|_, impression| vec![0.0; impression.in_view.len()]),
-        by("popularity 6 h", &|place, _| popularity[place].clone()),
+        by("popularity 45 min", &|place, _| popularity[place].clone()),
         by("mean of vectors", &|place, i| {
             i.in_view.iter().map(|a| dot(vector(*a), &sessions.mean[place])).collect()
         }),
@@ -203,11 +203,11 @@ fn popularity(set: &TrainingSet) -> Vec<Vec<f64>> {
     for place in order {
         let impression = &set.impressions[place];
         while let Some(read) = reads.get(next).filter(|read| read.time < impression.time) {
-            count_read(counts.entry(read.article).or_default(), read.time);
+            count_read(counts.entry(read.article).or_default(), read.time, ReadFacts::default());
             next += 1;
         }
         let worth = |article: &u32| {
-            counts.get(article).map_or(0.0, |counts| decayed_reads(counts, 2, impression.time))
+            counts.get(article).map_or(0.0, |counts| decayed_reads(counts, 3, impression.time))
         };
         scores[place] = impression.in_view.iter().map(worth).collect();
     }
