@@ -22,6 +22,7 @@ mod gates;
 pub mod inference;
 pub mod matrix;
 pub mod metrics;
+pub mod reads;
 pub mod rerank;
 mod seed;
 pub mod session;
