@@ -25,6 +25,7 @@ pub mod inference;
 pub mod learner;
 pub mod matrix;
 pub mod metrics;
+pub mod reads;
 pub mod rerank;
 mod seed;
 pub mod session;
