@@ -12,6 +12,8 @@ use abovefold_schemas::{
 };
 use anyhow::Context;
 
+use crate::ranking::vectors::VectorsAsOf;
+
 /// Opens a data folder.
 ///
 /// # Errors
@@ -64,6 +66,24 @@ pub fn vectors(
     Ok(Vectors { by_article, text: Some(fitted) })
 }
 
+impl Vectors {
+    /// The vectors as of any moment: each unknown before its article was published. Where there are none, they come from the reads.
+    pub fn as_of(&self, published: BTreeMap<ArticleId, Timestamp>) -> VectorsAsOf {
+        VectorsAsOf::new(&self.by_article, published, READ_VECTORS_SEED)
+    }
+}
+
+/// When each article was published: it is unknown before.
+pub fn published(articles: &[ArticleRow]) -> BTreeMap<ArticleId, Timestamp> {
+    articles.iter().map(|article| (article.article_id, article.published_time)).collect()
+}
+
+/// The same, of articles that come from a newsroom, with a title: only there is it more than the first click, and may be a feature.
+pub fn newsroom_times(articles: &[ArticleRow]) -> BTreeMap<ArticleId, Timestamp> {
+    let titled = articles.iter().filter(|article| !article.title.is_empty());
+    titled.map(|article| (article.article_id, article.published_time)).collect()
+}
+
 /// The networks and the search take vectors of length 1; one without a direction stays as it is.
 fn unit_length(mut vector: Vec<f32>) -> Vec<f32> {
     let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
@@ -72,6 +92,9 @@ fn unit_length(mut vector: Vec<f32>) -> Vec<f32> {
     }
     vector
 }
+
+/// Seed of the base vectors of articles whose vectors come from reads. It is part of what a vector space is, and never changes.
+pub const READ_VECTORS_SEED: u64 = 1;
 
 /// A reader's profile as the reranker takes it.
 pub fn profile(row: &BehaviorRow) -> Profile {

@@ -180,7 +180,11 @@ impl Trees {
         Self::grow(lists, options, trees, progress)
     }
 
-    fn grow(
+    /// Grows so many trees.
+    ///
+    /// # Errors
+    /// When the library refuses.
+    pub fn grow(
         lists: &Lists,
         options: &TreesOptions,
         trees: usize,

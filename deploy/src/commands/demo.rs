@@ -43,8 +43,8 @@ pub async fn run(mut config: Config, exit: bool, seed: u64, output: Output) -> a
     }
     if !model.join("model.json").is_file() {
         output.line(format!("training both networks, up to {} s", TRAINING.as_secs()));
-        let options = train::Options { until: None, warm_start: None, max_time: TRAINING, seed: 1 };
-        train::run(&data, &model, &options, &output).await?;
+        let options = train::Options { until: None, warm_start: None, max_time: TRAINING, seed: 1, drop_one: false };
+        train::run(&config, &data, &model, &options, &output).await?;
     }
     config.model = model;
     if exit {

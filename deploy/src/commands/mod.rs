@@ -46,14 +46,15 @@ pub async fn run(cli: Cli, output: Output) -> anyhow::Result<()> {
             let articles = cli.common.articles_to_generate()?;
             return generate::run(out, *readers, articles, *days, *seed, &output).await;
         }
-        Command::Train { data, out, until, warm_start, max_time, seed } => {
+        Command::Train { data, out, until, warm_start, max_time, seed, no_drop_one } => {
             let options = train::Options {
                 until: until.as_deref(),
                 warm_start: warm_start.as_deref(),
                 max_time: crate::config::parse_duration(max_time)?,
                 seed: *seed,
+                drop_one: !no_drop_one,
             };
-            return train::run(data, out, &options, &output).await;
+            return train::run(&config, data, out, &options, &output).await;
         }
         Command::Evaluate { data, from, until, retrain, json, report } => {
             let options = evaluate::Options {

@@ -2,11 +2,24 @@
 
 use std::{path::Path, time::Duration};
 
-use abovefold_models::{ModelFolder, TrainingOptions, train};
-use abovefold_schemas::{Timestamp, tables::Split};
-use anyhow::{Context, bail};
+use abovefold_models::{ModelFolder, TrainingOptions, train, trees::TreesOptions};
+use abovefold_schemas::{
+    Timestamp,
+    tables::{DataFolder, Split},
+};
+use anyhow::Context;
 
-use crate::{dataset, output::Output};
+use crate::{
+    config::Config,
+    dataset,
+    output::Output,
+    ranking::grow::{Ground, grow},
+};
+
+/// The most lists that the ranker is grown from.
+const MOST_LISTS: usize = 200_000;
+/// With fewer impressions, the ranker is grown from the same that the networks learned from.
+const FEWEST_LISTS: usize = 200;
 
 /// What is asked for beside data and place.
 #[derive(Clone, Copy, Debug)]
@@ -19,10 +32,19 @@ pub struct Options<'a> {
     pub max_time: Duration,
     /// The same seed gives the same model, where the time does not run out.
     pub seed: u64,
+    /// Whether trees without each group of columns are grown as well, for the drop-one table.
+    pub drop_one: bool,
 }
 
 /// Trains on a data folder's training split (on everything before `until`, where that is given).
-pub async fn run(data: &Path, out: &Path, options: &Options<'_>, output: &Output) -> anyhow::Result<()> {
+pub async fn run(
+    config: &Config,
+    data: &Path,
+    out: &Path,
+    options: &Options<'_>,
+    output: &Output,
+) -> anyhow::Result<()> {
+    let (inference, drop_one) = (config.inference()?, options.drop_one);
     let until = options.until.map(time).transpose()?;
     let warm_start = options
         .warm_start
@@ -32,13 +54,10 @@ pub async fn run(data: &Path, out: &Path, options: &Options<'_>, output: &Output
         .transpose()?;
     let (data, out, said) = (data.to_owned(), out.to_owned(), output.clone());
     let (seed, max_seconds) = (options.seed, options.max_time.as_secs_f64());
-    let line = tokio::task::spawn_blocking(move || {
+    let line = tokio::task::spawn_blocking(move || -> anyhow::Result<String> {
         let folder = dataset::open(&data)?;
         let articles = folder.articles()?;
         let vectors = dataset::vectors(&folder, &articles, warm_start.as_ref())?;
-        if vectors.by_article.is_empty() {
-            bail!("train on {}: its articles have neither vectors nor text", data.display());
-        }
         // Without a moment to stop at, the validation split stays unseen, reads included.
         let first_validated = match until {
             Some(until) => Some(until),
@@ -48,7 +67,10 @@ pub async fn run(data: &Path, out: &Path, options: &Options<'_>, output: &Output
             None => None,
         };
         let splits = folder.splits();
-        let gathered = dataset::gather(&folder, &vectors, &splits, first_validated)?;
+        // The networks learn from what was before the impressions that the ranker is grown from, so that it sees them as they serve:
+        // on what they have not seen.
+        let handed_over = halfway(&folder, &splits, first_validated)?;
+        let gathered = dataset::gather(&folder, &vectors, &splits, handed_over.or(first_validated))?;
         let version = format!("{}-{seed}", chrono::Utc::now().format("%Y%m%dT%H%M%SZ"));
         let training =
             TrainingOptions { seed, max_seconds, version, warm_start, ..TrainingOptions::default() };
@@ -60,7 +82,28 @@ pub async fn run(data: &Path, out: &Path, options: &Options<'_>, output: &Output
             said.progress(&what, (progress.done * 100.0) as u64, 100);
         })
         .with_context(|| format!("train on {}", data.display()))?;
+        said.end_progress();
+        let ground = Ground {
+            data: &folder,
+            articles: &articles,
+            vectors: &vectors,
+            model: &model,
+            inference,
+            from: handed_over,
+            until: first_validated,
+            most: MOST_LISTS,
+        };
+        let trees = TreesOptions { seed, ..TreesOptions::default() };
+        let grown = grow(&ground, &trees, drop_one, &said)?;
+        if let Some(grown) = &grown {
+            model.ranker = Some(grown.ranker.to_text()?);
+            model.card.metrics.insert("ranker_lists".to_owned(), grown.lists as f64);
+            model.card.metrics.insert("ranker_trees".to_owned(), grown.ranker.count() as f64);
+        }
         model.text = vectors.text;
+        if let Some(grown) = &grown {
+            grown.save_drop_one(&out)?;
+        }
         model.save(&out).with_context(|| format!("save the model {}", out.display()))?;
         let figures: Vec<String> =
             model.card.metrics.iter().map(|(name, value)| format!("{name} {value:.4}")).collect();
@@ -71,6 +114,22 @@ pub async fn run(data: &Path, out: &Path, options: &Options<'_>, output: &Output
     output.end_progress();
     output.line(line);
     Ok(())
+}
+
+/// The moment by which half of the impressions before `until` were shown; nothing where there are too few to share.
+fn halfway(
+    folder: &DataFolder,
+    splits: &[Split],
+    until: Option<Timestamp>,
+) -> anyhow::Result<Option<Timestamp>> {
+    let mut times = Vec::new();
+    for split in splits {
+        let rows = folder.behaviors_in_time_order(*split)?;
+        times.extend(rows.iter().map(|row| row.impression_time));
+    }
+    times.retain(|time| until.is_none_or(|until| *time < until));
+    times.sort_unstable();
+    Ok((times.len() >= FEWEST_LISTS).then(|| times[times.len() / 2]))
 }
 
 /// A moment as text.

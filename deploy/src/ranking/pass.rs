@@ -62,7 +62,6 @@ pub struct Seen {
 }
 
 /// What was folded at the end of a chunk of impressions, for those who look beyond the lists.
-#[derive(Debug)]
 pub struct Chunk<'a> {
     /// The impressions, in the order of time.
     pub seen: &'a [Seen],

@@ -207,7 +207,7 @@ pub fn train(
         card.metrics.extend(learned);
     }
     card.metrics.insert("training_seconds".to_owned(), began.elapsed().as_secs_f64());
-    Ok(ModelFolder { card, weights, text: start.text })
+    Ok(ModelFolder { card, weights, text: start.text, ranker: None })
 }
 
 /// Clock and progress of one network's training.
