@@ -41,7 +41,8 @@ impl Scale {
         if low > high {
             (low, high) = (0.0, 1.0);
         }
-        let rough = ((high - low) / 4.0).max(1e-4);
+        // A span of nothing would be all of the plot.
+        let rough = ((high - low) / 4.0).max(0.005);
         let power = 10f64.powf(rough.log10().floor());
         let step = [1.0, 2.0, 5.0, 10.0].map(|times| times * power);
         let step = step.into_iter().find(|step| *step >= rough).unwrap_or(power);
@@ -82,11 +83,12 @@ pub(super) fn class(kind: RowKind) -> &'static str {
 pub(super) fn dots(title: &str, rows: &[Dot<'_>], scale: Scale, reference: Option<f64>) -> String {
     let longest = rows.iter().map(|row| row.label.chars().count()).max().unwrap_or(0);
     let left = longest as f64 * CHARACTER + 12.0;
-    let (width, top) = (left + 270.0, 26.0);
+    let width = (left + 330.0).max(title.chars().count() as f64 * 1.1 * CHARACTER);
+    let top = 26.0;
     let bottom = top + rows.len() as f64 * LINE;
     let (from, until) = (left + 8.0, width - 22.0);
     let mut svg = open(title, width, bottom + 24.0);
-    put(&mut svg, format_args!("<text class=title x={left:.1} y=15>{}</text>", escaped(title)));
+    put(&mut svg, format_args!("<text class=title x=0 y=15>{}</text>", escaped(title)));
     for (value, label) in scale.ticks() {
         let x = scale.place(value, from, until);
         put(&mut svg, format_args!("<line class=grid x1={x:.1} x2={x:.1} y1={top:.1} y2={bottom:.1} />"));
@@ -139,13 +141,13 @@ pub(super) fn lines(title: &str, labels: &[&str], counts: &[usize], lines: &[Lin
     let scale = Scale::of(lines.iter().flat_map(|line| &line.estimates));
     let longest = lines.iter().map(|line| line.label.chars().count()).max().unwrap_or(0);
     let (left, right) = (48.0, longest as f64 * CHARACTER + 14.0);
-    let width = left + 520.0 + right;
+    let width = left + 620.0 + right;
     let (top, bottom, foot) = (30.0, 220.0, 262.0);
     let (from, until) = (left + 8.0, width - right - 8.0);
     let spacing = (until - from) / (labels.len().max(2) - 1) as f64;
     let at = |place: usize| from + place as f64 * spacing;
     let mut svg = open(title, width, foot + 22.0);
-    put(&mut svg, format_args!("<text class=title x={left:.1} y=15>{}</text>", escaped(title)));
+    put(&mut svg, format_args!("<text class=title x=0 y=15>{}</text>", escaped(title)));
     for (value, label) in scale.ticks() {
         let y = scale.place(value, bottom, top);
         put(&mut svg, format_args!("<line class=grid x1={left:.1} x2={until:.1} y1={y:.1} y2={y:.1} />"));
@@ -159,7 +161,8 @@ pub(super) fn lines(title: &str, labels: &[&str], counts: &[usize], lines: &[Lin
         );
     }
     let most = counts.iter().copied().max().unwrap_or(1).max(1) as f64;
-    let every = (labels.len() / 12).max(1);
+    let label_width = labels.iter().map(|label| label.len()).max().unwrap_or(0) as f64 * CHARACTER + 8.0;
+    let every = (label_width / spacing).ceil().max(1.0) as usize;
     for (place, (label, count)) in labels.iter().zip(counts).enumerate() {
         let (x, height) = (at(place), *count as f64 / most * 30.0);
         put(
