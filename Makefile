@@ -54,6 +54,7 @@ setup:
 	@$(SETUP)/system.sh build
 	@$(SETUP)/torch.sh
 	@$(SETUP)/servers.sh
+	@$(SETUP)/sklearn.sh
 	@$(SETUP)/site.sh
 
 fmt:
