@@ -5,6 +5,8 @@
 //! - [`session`] and [`rerank`]: the two networks as that thread runs them.
 //! - [`matrix`]: the exact nearest articles by cosine.
 //! - [`text`]: article vectors from text, where none are given.
+//! - [`learner`]: an embedding that learns from each read as it streams by.
+//! - [`trees`]: what ranks, over the columns that the folds give.
 //! - [`train`](mod@train): both networks from a training set. [`evaluate`]: how well something ranks.
 //!
 //! A reader's hidden state is [`HIDDEN`] numbers: the lower layer's [`WIDTH`], then the top layer's. The top layer is the
@@ -20,13 +22,16 @@ pub mod evaluate;
 pub mod folder;
 mod gates;
 pub mod inference;
+pub mod learner;
 pub mod matrix;
 pub mod metrics;
+pub mod reads;
 pub mod rerank;
 mod seed;
 pub mod session;
 pub mod text;
 pub mod train;
+pub mod trees;
 pub mod weights;
 
 pub use card::{Card, Dimensions, Precision, Scaling};
