@@ -30,10 +30,10 @@ use crate::{config::Config, dataset, output::Output};
 const RESAMPLES: usize = 1000;
 /// What they are drawn from.
 const SEED: u64 = 1;
-/// The half-life by which the row of popularity counts reads, by its place among those of the trends: 6 hours.
-const HALF_LIFE: usize = 2;
+/// The half-life by which the row of popularity counts reads, by its place among those of the trends: 45 minutes.
+const HALF_LIFE: usize = 3;
 const HOUR_MILLIS: i64 = 3_600_000;
-const POPULARITY: &str = "popularity 6 h";
+const POPULARITY: &str = "popularity (45 min)";
 const WITH_MODEL: [&str; 3] = ["mean of vectors", "session model", "reranker"];
 /// Rerank requests of one call.
 const CHUNK: usize = 64;
