@@ -171,8 +171,7 @@ fn popularity(to: &mut Builder, at: &[CountsAt]) {
     to.add(group, "rise_2m_20m", rise(0, 2));
     to.add(group, "rise_7m_45m", rise(1, 3));
     to.add(group, "rise_45m_8h", rise(3, 4));
-    let draw: Vec<f32> =
-        at.iter().map(|at| ((at.followed + 0.5) / (at.reads[4] + 1.0)) as f32).collect();
+    let draw: Vec<f32> = at.iter().map(|at| ((at.followed + 0.5) / (at.reads[4] + 1.0)) as f32).collect();
     to.add(group, "followed_rank", ranks(&draw));
     to.add(group, "followed", draw);
     let dwell: Vec<f32> = at.iter().map(|at| at.dwell.map_or(f32::NAN, |dwell| dwell as f32)).collect();
@@ -313,7 +312,8 @@ fn context(to: &mut Builder, moment: &Moment<'_>, candidates: &[Candidate], page
     to.add(group, "pages", all(pages.len() as f32));
     to.add(group, "visit_reads", all(moment.visit().count() as f32));
     to.add(group, "total_reads", all((moment.total_reads as f32).ln_1p()));
-    let idle = moment.reads.last().map_or(f32::NAN, |read| ((moment.now.0 - read.time) as f64 / 3.6e6) as f32);
+    let idle =
+        moment.reads.last().map_or(f32::NAN, |read| ((moment.now.0 - read.time) as f64 / 3.6e6) as f32);
     to.add(group, "reader_idle_h", all(idle));
     to.add(group, "on_page", all(f32::from(u8::from(moment.page.is_some()))));
 }
