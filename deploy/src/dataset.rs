@@ -78,7 +78,13 @@ pub fn published(articles: &[ArticleRow]) -> BTreeMap<ArticleId, Timestamp> {
     articles.iter().map(|article| (article.article_id, article.published_time)).collect()
 }
 
-/// The same, of articles that come from a newsroom, with a title: only there is it more than the first click, and may be a feature.
+/// The sections of articles that have one.
+pub fn categories(articles: &[ArticleRow]) -> BTreeMap<ArticleId, String> {
+    let with_section = articles.iter().filter(|article| !article.category.is_empty());
+    with_section.map(|article| (article.article_id, article.category.clone())).collect()
+}
+
+/// When articles were published that come from a newsroom, with a title: only there is it more than the first click, and may be a feature.
 pub fn newsroom_times(articles: &[ArticleRow]) -> BTreeMap<ArticleId, Timestamp> {
     let titled = articles.iter().filter(|article| !article.title.is_empty());
     titled.map(|article| (article.article_id, article.published_time)).collect()

@@ -115,6 +115,7 @@ fn evaluate(
         stream: Stream::open(&folder, &folder.splits(), from, until)?,
         vectors: vectors.as_of(dataset::published(&articles)),
         published: dataset::newsroom_times(&articles),
+        categories: dataset::categories(&articles),
         inference: inference.as_ref(),
         from: from.or_else(|| first_of(&folder, split)),
         together: Some(TOGETHER),

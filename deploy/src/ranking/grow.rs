@@ -93,6 +93,7 @@ pub fn grow(
         stream: Stream::open(data, &data.splits(), ground.from, ground.until)?,
         vectors: vectors.as_of(dataset::published(articles)),
         published: dataset::newsroom_times(articles),
+        categories: dataset::categories(articles),
         inference: Some(&inference),
         from: ground.from,
         together: None,
