@@ -14,7 +14,7 @@ use abovefold_operators::fold::{
     reader::VISIT_GAP_MS,
     trends::{count_read, decayed_reads},
 };
-use abovefold_schemas::state::ArticleCounts;
+use abovefold_schemas::{Timestamp, state::ArticleCounts};
 use anyhow::{Context, bail};
 
 use super::train::time;
@@ -91,7 +91,7 @@ fn rank(
     let inference = Inference::start(model, options)?;
     let sessions = sessions(set, &inference, output)?;
     let popularity = popularity(set);
-    let vector = |article: u32| &set.vectors[article as usize * WIDTH..(article as usize + 1) * WIDTH];
+    let vector = |article: u32, as_of: Timestamp| set.vectors.at(article, as_of).unwrap_or(vec![0.0; WIDTH]);
     let dot = |a: &[f32], b: &[f32]| f64::from(a.iter().zip(b).map(|(x, y)| x * y).sum::<f32>());
     let list = |impression: &TrainingImpression, scores: Vec<f64>| RankedList {
         scores,
@@ -110,7 +110,7 @@ fn rank(
             candidates: impression
                 .in_view
                 .iter()
-                .flat_map(|article| vector(*article).iter().copied())
+                .flat_map(|article| vector(*article, impression.time))
                 .collect(),
         });
         let scores = inference.rerank_blocking(requests.collect())?;
@@ -121,10 +121,10 @@ fn rank(
         by("chance", &|_, impression| vec![0.0; impression.in_view.len()]),
         by("popularity 6 h", &|place, _| popularity[place].clone()),
         by("mean of vectors", &|place, i| {
-            i.in_view.iter().map(|a| dot(vector(*a), &sessions.mean[place])).collect()
+            i.in_view.iter().map(|a| dot(&vector(*a, i.time), &sessions.mean[place])).collect()
         }),
         by("session model", &|place, i| {
-            i.in_view.iter().map(|a| dot(vector(*a), &sessions.embedding[place])).collect()
+            i.in_view.iter().map(|a| dot(&vector(*a, i.time), &sessions.embedding[place])).collect()
         }),
         by("reranker", &|place, _| reranked[place].clone()),
     ])
@@ -169,10 +169,10 @@ fn sessions(set: &TrainingSet, inference: &Inference, output: &Output) -> anyhow
                 scroll_percent: read.scroll_percent,
                 position: *position,
             };
-            let vector = &set.vectors[read.article as usize * WIDTH..(read.article as usize + 1) * WIDTH];
-            batch.push(&hidden[reader], vector, behaviour);
+            let vector = set.vectors.at(read.article, read.time).unwrap_or(vec![0.0; WIDTH]);
+            batch.push(&hidden[reader], &vector, behaviour);
             let sum = sums.get_mut(reader).expect("every reader that steps has a sum");
-            sum.iter_mut().zip(vector).for_each(|(sum, x)| *sum += x);
+            sum.iter_mut().zip(&vector).for_each(|(sum, x)| *sum += x);
         }
         let result = inference.step_blocking(batch)?;
         for (row, reader) in stepping.iter().enumerate() {
