@@ -53,6 +53,7 @@ servers-stop:
 setup:
 	@$(SETUP)/system.sh build
 	@$(SETUP)/torch.sh
+	@$(SETUP)/native.sh
 	@$(SETUP)/servers.sh
 	@$(SETUP)/site.sh
 

@@ -7,6 +7,7 @@ here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 
 "$here/system.sh" build
 "$here/torch.sh"
+"$here/native.sh"
 "$here/site.sh"
 eval "$("$here/env.sh")"
 cd "$checkout"

@@ -28,6 +28,16 @@ if [ -n "$python_site" ]; then
     put LIBTORCH "$python_site/torch"
     put LD_LIBRARY_PATH "$python_site/torch/lib:$python_site/nvidia/cu13/lib"
 fi
+native_site=
+for folder in "$ABOVEFOLD_CACHE"/native-venv/lib/python3.*/site-packages; do
+    if [ -d "$folder/clang" ]; then native_site="$folder"; fi
+done
+if [ -n "$native_site" ]; then
+    put CMAKE "$native_site/cmake/data/bin/cmake"
+    put LIBCLANG_PATH "$native_site/clang/native"
+    # libclang's wheel comes without the compiler's own headers.
+    put BINDGEN_EXTRA_CLANG_ARGS "-I$(c++ -print-file-name=include)"
+fi
 # The page's programs must not look for a browser of their own.
 put PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD 1
 put_if_there ABOVEFOLD_KAFKA_HOME "$ABOVEFOLD_CACHE/kafka-4.1.1"

@@ -120,7 +120,7 @@ pub struct LeftOut {
     pub unknown_article: Option<ArticleId>,
     /// Lists without a click.
     pub without_click: u64,
-    /// Lists with nothing to choose from: fewer than two known articles, or all of them clicked.
+    /// Lists with nothing to choose from: fewer than two known articles.
     pub without_choice: u64,
 }
 
@@ -223,11 +223,11 @@ pub fn gather_all(
                     .collect()
             };
             let (in_view, clicked) = (known(&row.in_view), known(&row.clicked));
-            if !in_view.iter().any(|article| clicked.contains(article)) {
+            if clicked.is_empty() {
                 left_out.without_click += 1;
                 continue;
             }
-            if in_view.iter().all(|article| clicked.contains(article)) {
+            if in_view.len() < 2 {
                 left_out.without_choice += 1;
                 continue;
             }

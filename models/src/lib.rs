@@ -6,6 +6,8 @@
 //! - [`matrix`]: the exact nearest articles by cosine.
 //! - [`text`]: article vectors from text, where none are given; [`reads`]: from what readers read, where there is no text.
 //! - [`vectors`]: where training takes article vectors from, as of a moment.
+//! - [`learner`]: an embedding that learns from each read as it streams by.
+//! - [`trees`]: what ranks, over the columns that the folds give.
 //! - [`train`](mod@train): both networks from a training set. [`evaluate`]: how well something ranks.
 //!
 //! A reader's hidden state is [`HIDDEN`] numbers: the lower layer's [`WIDTH`], then the top layer's. The top layer is the
@@ -21,6 +23,7 @@ pub mod evaluate;
 pub mod folder;
 mod gates;
 pub mod inference;
+pub mod learner;
 pub mod matrix;
 pub mod metrics;
 pub mod reads;
@@ -29,6 +32,7 @@ mod seed;
 pub mod session;
 pub mod text;
 pub mod train;
+pub mod trees;
 pub mod vectors;
 pub mod weights;
 

@@ -3,13 +3,14 @@
 //! Write path: [`decode`] -> window -> [`steps`] -> [`key`] -> [`fold`] (embed) -> sink; beside it [`indexer`] fills the article edge, and [`intake`] passes
 //! strays and dead letters on. [`pipeline`] joins them into dataflows.
 //!
-//! Read path: [`query`].
+//! Read path: [`query`]. What it ranks by is read off the folds: [`features`].
 // A panic needs a stated invariant: `expect("why this holds")`, never a bare unwrap.
 #![warn(clippy::unwrap_used)]
 
 pub mod articles;
 pub mod decode;
 mod described;
+pub mod features;
 pub mod fold;
 pub mod indexer;
 pub mod intake;

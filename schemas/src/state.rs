@@ -87,7 +87,7 @@ impl Kept for ReaderState {
     const NAME: &'static str = "reader state";
 }
 
-/// An article that was read next, and how often (decayed).
+/// An article that was read next, and how often: decayed by time, and by how many reads followed since.
 #[derive(Clone, Copy, PartialEq, Message)]
 pub struct Successor {
     /// The article.
@@ -99,6 +99,12 @@ pub struct Successor {
     /// When the count was last brought up to date (ms since 1970).
     #[prost(int64, tag = "3")]
     pub time: i64,
+    /// Its count, each times 0.99 for every read that followed the article since.
+    #[prost(double, tag = "4")]
+    pub lately: f64,
+    /// The article's `follows` to which `lately` belongs.
+    #[prost(uint64, tag = "5")]
+    pub follows: u64,
 }
 
 /// What the readers of one partition did with one article: partial sums, merged over partitions when read.
@@ -116,9 +122,22 @@ pub struct ArticleCounts {
     /// The earliest read (ms since 1970).
     #[prost(int64, tag = "4")]
     pub first_seen: i64,
-    /// What its readers read next, greatest first as of their own times; at most 32.
+    /// What its readers read next, in no order; at most `operators::fold::trends::MAX_SUCCESSORS`.
     #[prost(message, repeated, tag = "5")]
     pub next: Vec<Successor>,
+    /// How often its readers read something after it in the same visit.
+    #[prost(uint64, tag = "6")]
+    pub follows: u64,
+    /// How many reads of it followed another in the same visit, decayed like `decayed` by the half-life
+    /// `operators::fold::trends::FOLLOWED_HALF_LIFE`.
+    #[prost(double, tag = "7")]
+    pub followed: f64,
+    /// The logarithms of the seconds that it was read for, `ln(1 + s)`, decayed by the same half-life; and their number.
+    #[prost(double, tag = "8")]
+    pub dwell: f64,
+    /// The number of reads of known length, decayed by the same half-life.
+    #[prost(double, tag = "9")]
+    pub dwells: f64,
 }
 
 impl Kept for ArticleCounts {

@@ -180,9 +180,9 @@ impl State {
             ("reads", counts(rows.values().map(|counts| counts.reads))),
             ("first_seen", integers(rows.values().map(|counts| counts.first_seen))),
             ("last_seen", integers(rows.values().map(|counts| counts.time))),
-            ("decayed_1h", decayed(1)),
-            ("decayed_6h", decayed(2)),
-            ("decayed_1d", decayed(3)),
+            ("decayed_45m", decayed(3)),
+            ("decayed_8h", decayed(4)),
+            ("decayed_36h", decayed(5)),
         ])
     }
 }

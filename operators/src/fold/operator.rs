@@ -22,7 +22,7 @@ use super::{
     steps::{ReaderSteps, SessionModel, take_steps},
     summary::{Begin, Taken, note_dead, note_read, remove, take},
     table::ArticleTable,
-    trends::{count_read, count_successor},
+    trends::{ReadFacts, count_read, count_successor},
 };
 use crate::{
     key::KeyedEpoch,
@@ -237,7 +237,8 @@ fn fold_rows(cache: &mut PartitionCache, epoch: &KeyedEpoch, begin: Begin) -> To
                 reads += 1;
                 let article = row.article_id.expect("a new read has an article");
                 note_read(summary, reader, cached.value.total_reads, row.event_time);
-                count_read(&mut cache.articles.entry(article).or_default().value, row.event_time);
+                let facts = ReadFacts { followed: previous.is_some(), read_time: row.read_time };
+                count_read(&mut cache.articles.entry(article).or_default().value, row.event_time, facts);
                 touched.articles.insert(article, after);
                 if let Some(previous) = previous {
                     let counts = &mut cache.articles.entry(previous).or_default().value;

@@ -57,7 +57,7 @@ impl Default for QuerySettings {
             related_candidates: 20,
             page_share: 0.75,
             cache_seconds: 600,
-            trend_half_life: 2,
+            trend_half_life: 4,
             trending_pool: 200,
             trends_every_ms: 1_000,
             section_share: 0.7,

@@ -19,7 +19,7 @@ use abovefold_engine::{
 use abovefold_models::{HIDDEN, RerankRequest, WIDTH};
 use abovefold_operators::{
     articles::{Article, ArticleIndex, Filter, Hit, NearestQuery},
-    fold::trends::count_read,
+    fold::trends::{ReadFacts, count_read},
     query::{Impressions, Query, QueryContext, QuerySettings, Ranker, Request},
 };
 use abovefold_schemas::{
@@ -384,7 +384,7 @@ impl World {
         let mut values = Vec::new();
         for (id, times) in reads {
             let mut counts = ArticleCounts::default();
-            (0..*times).for_each(|_| count_read(&mut counts, Timestamp(NOON)));
+            (0..*times).for_each(|_| count_read(&mut counts, Timestamp(NOON), ReadFacts::default()));
             values.push((ValueName::Article(ArticleId(*id)).to_key(), counts.to_kept(), true));
         }
         let seen =

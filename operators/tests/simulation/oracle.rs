@@ -16,7 +16,7 @@ use abovefold_operators::{
         reader::{Outcome, Step, fold_event},
         steps::{from_bytes, to_bytes},
         summary::{Begin, Taken, note_dead, note_read, remove, take},
-        trends::{count_read, count_successor},
+        trends::{ReadFacts, count_read, count_successor},
     },
 };
 use abovefold_schemas::{
@@ -196,7 +196,8 @@ impl Partition {
             Outcome::NewRead { previous } => {
                 let article = row.article_id.unwrap();
                 note_read(&mut self.summary, &event.user_id, reader.total_reads, row.event_time);
-                count_read(self.counts.entry(article).or_default(), row.event_time);
+                let facts = ReadFacts { followed: previous.is_some(), read_time: row.read_time };
+                count_read(self.counts.entry(article).or_default(), row.event_time, facts);
                 self.keep_counts(article, version);
                 if let Some(previous) = previous {
                     count_successor(self.counts.entry(*previous).or_default(), article, row.event_time);

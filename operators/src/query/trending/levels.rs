@@ -87,14 +87,15 @@ fn merged(levels: &[f64]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fold::trends::{count_read, decayed_reads};
+    use crate::fold::trends::{ReadFacts, count_read, decayed_reads};
     use abovefold_schemas::Timestamp;
 
     fn read_at(hours: &[i64]) -> ArticleCounts {
         let mut counts = ArticleCounts::default();
         hours
             .iter()
-            .for_each(|hour| count_read(&mut counts, Timestamp(1_700_000_000_000 + hour * 3_600_000)));
+            .map(|hour| Timestamp(1_700_000_000_000 + hour * 3_600_000))
+            .for_each(|time| count_read(&mut counts, time, ReadFacts::default()));
         counts
     }
 

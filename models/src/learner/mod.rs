@@ -1,0 +1,33 @@
+//! The learner: an embedding of articles and readers that learns from each read as it streams by.
+//!
+//! A *follow-up* is a read that is neither the first of its visit nor a repeat within it. On each follow-up to article `a` by reader
+//! `u`, with `x1` the page before and `x2..x4` those before that:
+//!
+//! ```text
+//! h    = P[x1] + 0.5 mean(P[x2..x4]) + W[u] + D[device] + R[hour]
+//! s(c) = h . Q[c] + B[c]
+//! ```
+//!
+//! The loss is a softmax over `a` and 60 distinct negatives of the last 4,096 reads, and every step is taken by Adagrad that forgets
+//! ([`adagrad`]). It crosses readers and partitions, so it is no fold of one partition: one dataflow of its own reads all of them and
+//! publishes versions of the [`Table`], which the query workers hold.
+//!
+//! Training, evaluation and the dataflow run this code, so that they cannot differ.
+
+mod adagrad;
+mod observe;
+mod table;
+mod visits;
+
+pub use observe::{Learner, LearnerOptions, Observed};
+pub use table::{Context, Parts, Table};
+pub use visits::{Visit, Visits};
+
+/// Width of the learned vectors.
+pub const LEARNED_WIDTH: usize = 64;
+
+/// The most pages before a follow-up that count.
+pub const PAGES: usize = 4;
+
+/// A visit ends when nothing is clicked for this long: 45 minutes.
+pub const VISIT_GAP_MS: i64 = 45 * 60 * 1000;

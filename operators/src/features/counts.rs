@@ -1,0 +1,173 @@
+//! The counts of all articles, partition by partition: partial sums that are added up when they are read.
+
+use std::collections::BTreeSet;
+
+use abovefold_schemas::{
+    ArticleId, Timestamp,
+    state::{ArticleCounts, Successor},
+};
+
+use crate::fold::{
+    cache::FixedMap,
+    trends::{
+        ALSO_READ_HALF_LIFE_MS, FOLLOWED_HALF_LIFE, HALF_LIVES_MS, ReadFacts, count_read, count_successor, decay,
+        decayed_reads, lately,
+    },
+};
+
+/// The counts of all articles in all partitions.
+#[derive(Clone, Debug, Default)]
+pub struct CountsTable {
+    partitions: Vec<FixedMap<ArticleId, ArticleCounts>>,
+}
+
+/// One article's counts at a moment, added up over partitions.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CountsAt {
+    /// Decayed reads, one for each of [`HALF_LIVES_MS`].
+    pub reads: [f64; HALF_LIVES_MS.len()],
+    /// Decayed reads that followed another in their visit.
+    pub followed: f64,
+    /// Mean of `ln(1 + seconds)` on the page; `None` where no length is known.
+    pub dwell: Option<f64>,
+    /// Milliseconds since the first read; `None` before it.
+    pub age_ms: Option<i64>,
+    /// Milliseconds since the latest read; `None` before the first.
+    pub idle_ms: Option<i64>,
+    /// All reads.
+    pub total: u64,
+}
+
+impl CountsTable {
+    /// Nothing counted, in so many partitions.
+    pub fn new(partitions: usize) -> Self {
+        Self { partitions: vec![FixedMap::default(); partitions] }
+    }
+
+    /// Takes in what a partition counts of an article; `None` where it no longer counts it.
+    pub fn set(&mut self, partition: usize, article: ArticleId, counts: Option<ArticleCounts>) {
+        match counts {
+            Some(counts) => self.partitions[partition].insert(article, counts),
+            None => self.partitions[partition].remove(&article),
+        };
+    }
+
+    /// Drops what a partition counted.
+    pub fn forget(&mut self, partition: usize) {
+        self.partitions[partition].clear();
+    }
+
+    /// Folds a read, as the write path does.
+    pub fn read(
+        &mut self,
+        partition: usize,
+        article: ArticleId,
+        previous: Option<ArticleId>,
+        time: Timestamp,
+        read_time: Option<f32>,
+    ) {
+        let partition = &mut self.partitions[partition];
+        let facts = ReadFacts { followed: previous.is_some(), read_time };
+        count_read(partition.entry(article).or_default(), time, facts);
+        if let Some(previous) = previous {
+            count_successor(partition.entry(previous).or_default(), article, time);
+        }
+    }
+
+    /// What each partition counts of an article, in their order.
+    pub fn of(&self, article: ArticleId) -> impl Iterator<Item = &ArticleCounts> {
+        self.partitions.iter().filter_map(move |partition| partition.get(&article))
+    }
+
+    /// Number of articles counted, in the partition that counts the most.
+    pub fn articles(&self) -> usize {
+        self.partitions.iter().map(FixedMap::len).max().unwrap_or(0)
+    }
+
+    /// Articles that somebody read since a moment.
+    pub fn alive(&self, since: Timestamp) -> BTreeSet<ArticleId> {
+        let all = self.partitions.iter().flat_map(FixedMap::iter);
+        all.filter(|(_, counts)| counts.reads > 0 && counts.time >= since.0).map(|(article, _)| *article).collect()
+    }
+
+    /// Reads of all articles, decayed by the half-life of [`FOLLOWED_HALF_LIFE`].
+    pub fn total_reads(&self, now: Timestamp) -> f64 {
+        let all = self.partitions.iter().flat_map(FixedMap::values);
+        all.map(|counts| decayed_reads(counts, FOLLOWED_HALF_LIFE, now)).sum()
+    }
+
+    /// Drops articles that nobody read since `before`.
+    pub fn expire(&mut self, before: Timestamp) {
+        for partition in &mut self.partitions {
+            partition.retain(|_, counts| counts.time >= before.0);
+        }
+    }
+
+    /// An article's counts at `now`.
+    pub fn at(&self, article: ArticleId, now: Timestamp) -> CountsAt {
+        let mut sum = CountsAt::default();
+        let (mut dwell, mut dwells) = (0.0, 0.0);
+        for counts in self.of(article) {
+            for (place, reads) in sum.reads.iter_mut().enumerate() {
+                *reads += decayed_reads(counts, place, now);
+            }
+            if counts.reads > 0 {
+                let worth = decay(now.0 - counts.time, HALF_LIVES_MS[FOLLOWED_HALF_LIFE]);
+                sum.followed += counts.followed * worth;
+                dwell += counts.dwell * worth;
+                dwells += counts.dwells * worth;
+                let (age, idle) = (now.0 - counts.first_seen, now.0 - counts.time);
+                sum.age_ms = Some(sum.age_ms.map_or(age, |known| known.max(age)));
+                sum.idle_ms = Some(sum.idle_ms.map_or(idle, |known| known.min(idle)));
+            }
+            sum.total += counts.reads;
+        }
+        sum.dwell = (dwells > 1e-9).then(|| dwell / dwells);
+        sum
+    }
+
+    /// How much of one article was read after `page`, decayed by time.
+    pub fn next_of(&self, page: ArticleId, article: ArticleId, now: Timestamp) -> f64 {
+        let of = |counts: &ArticleCounts| {
+            let successor = counts.next.iter().find(|successor| successor.article_id == article.0)?;
+            Some(worth_of(successor, counts, now).0)
+        };
+        self.of(page).filter_map(of).sum()
+    }
+
+    /// How much was read after `page`, as of a moment.
+    pub fn after(&self, page: ArticleId, now: Timestamp) -> After {
+        let mut after = After::default();
+        for counts in self.of(page) {
+            for successor in &counts.next {
+                let worth = after.by_article.entry(ArticleId(successor.article_id)).or_default();
+                let (weight, recent) = worth_of(successor, counts, now);
+                worth.0 += weight;
+                worth.1 += recent;
+                after.total.0 += weight;
+                after.total.1 += recent;
+            }
+        }
+        after
+    }
+}
+
+fn worth_of(successor: &Successor, counts: &ArticleCounts, now: Timestamp) -> (f64, f64) {
+    let weight = successor.weight * decay(now.0 - successor.time, ALSO_READ_HALF_LIFE_MS);
+    (weight, lately(successor, counts.follows))
+}
+
+/// What was read after one article: decayed by time, and by the reads that followed.
+#[derive(Clone, Debug, Default)]
+pub struct After {
+    by_article: FixedMap<ArticleId, (f64, f64)>,
+    /// Both, over all successors.
+    pub total: (f64, f64),
+}
+
+impl After {
+    /// Both counts of one successor.
+    pub fn of(&self, article: ArticleId) -> (f64, f64) {
+        self.by_article.get(&article).copied().unwrap_or_default()
+    }
+}

@@ -1,0 +1,28 @@
+//! What the ranker sees of a candidate: columns that are read off the folds.
+//!
+//! [`features_at`] takes what the folds hold at a moment, and gives one row a candidate. The query operator calls it with the mirror of the
+//! state store, training and evaluation with the same folds run over history: one piece of code, so that the two cannot differ, and
+//! nothing of the future can leak in.
+//!
+//! - [`counts`]: the counts of all articles, by partition
+//! - [`moment`]: what is known of the reader and the request
+//! - [`columns`]: the columns and their names
+//! - [`exposures`]: how often articles were shown
+//! - [`history`]: the folds, run over history
+//! - [`ranker`]: trees over the columns
+//! - [`relative`]: a candidate beside the others of its list
+
+pub mod columns;
+pub mod counts;
+pub mod exposures;
+pub mod history;
+pub mod moment;
+pub mod ranker;
+pub mod relative;
+
+pub use columns::{Candidate, Column, Columns, Inputs, column_names, features_at};
+pub use counts::CountsTable;
+pub use exposures::ExposureTable;
+pub use history::{History, PastList, PastRead};
+pub use moment::Moment;
+pub use ranker::{ColumnRanker, RankerError};
