@@ -43,7 +43,7 @@ pub async fn run(mut config: Config, exit: bool, seed: u64, output: Output) -> a
     }
     if !model.join("model.json").is_file() {
         output.line(format!("training both networks, up to {} s", TRAINING.as_secs()));
-        let options = train::Options { until: None, warm_start: None, max_time: TRAINING, seed: 1, drop_one: false };
+        let options = train::Options { max_time: Some(TRAINING), seed: 1, ..train::Options::default() };
         train::run(&config, &data, &model, &options, &output).await?;
     }
     config.model = model;
