@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// Events of one round, one step each.
-const EVENTS: usize = 24_000;
+const EVENTS: usize = 12_288;
 /// Partitions, as topics have them by default: while one waits for its epoch to be written, another is folded.
 const PARTITIONS: u32 = 4;
 /// Records of an epoch of a replay with a model.
@@ -34,7 +34,7 @@ const EPOCH: usize = 4_096;
 /// Rows of one call, as the fold makes them.
 const TOGETHER: usize = 256;
 /// Rounds of each side, interleaved.
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 3;
 /// Share of the GRU's own rate that a replay is to reach.
 const TARGET: f64 = 0.9;
 
