@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::commands::TrainSettings;
+
 /// Every reader's front page is a fold over the log.
 #[derive(Debug, Parser)]
 #[command(name = "abovefold", version, about, max_term_width = 110)]
@@ -135,9 +137,18 @@ pub enum Command {
         /// Begin with this model's weights
         #[arg(long, value_name = "DIR")]
         warm_start: Option<PathBuf>,
-        /// Stop improving after this long
-        #[arg(long, value_name = "TIME", default_value = "80s")]
-        max_time: String,
+        /// Make the best of so much time; without it, training goes on until it has learned, and can be killed and run again
+        #[arg(long, value_name = "TIME")]
+        max_time: Option<String>,
+        /// Passes, batches and rates: ours, or the reference system's
+        #[arg(long, value_enum, default_value = "ours")]
+        settings: TrainSettings,
+        /// Passes at most
+        #[arg(long, value_name = "N")]
+        epochs: Option<usize>,
+        /// How much work a kill may cost
+        #[arg(long, value_name = "TIME", default_value = "60s")]
+        checkpoint_every: String,
         #[arg(long, default_value_t = 1)]
         seed: u64,
         /// Leave out the rankers that each lack a group of columns, by which `evaluate` shows what the group brings

@@ -1,16 +1,19 @@
 //! A data folder as the models need it: vectors, sequences, impressions.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::Path,
+};
 
 use abovefold_models::{
-    ModelFolder, Profile, ReadSequence, Text, TextVectors, TrainingImpression, TrainingRead, TrainingSet,
-    WIDTH,
+    HeldVectors, ModelFolder, Profile, ReadSequence, ReadVectors, Text, TextVectors, TrainingImpression,
+    TrainingRead, TrainingSet, WIDTH, vectors::unit_length,
 };
 use abovefold_schemas::{
     ArticleId, ReaderId, Timestamp,
     tables::{ArticleRow, BehaviorRow, DataFolder, Split},
 };
-use anyhow::Context;
+use anyhow::{Context, bail};
 
 use crate::ranking::vectors::VectorsAsOf;
 
@@ -46,11 +49,37 @@ pub fn vectors(
     articles: &[ArticleRow],
     model: Option<&ModelFolder>,
 ) -> anyhow::Result<Vectors> {
+    vectors_until(data, articles, model, None)
+}
+
+/// The same, where what was published from `until` on teaches nothing of how words weigh.
+///
+/// # Errors
+/// When a table cannot be read; a vector of another length, or with a number that is not finite, is named by its row.
+pub fn vectors_until(
+    data: &DataFolder,
+    articles: &[ArticleRow],
+    model: Option<&ModelFolder>,
+    until: Option<Timestamp>,
+) -> anyhow::Result<Vectors> {
     if let Some(rows) = data.vectors()? {
         let mut by_article = BTreeMap::new();
-        for row in rows {
-            let row = row?;
-            by_article.insert(row.article_id, unit_length(row.vector));
+        for (place, row) in rows.enumerate() {
+            let mut row = row?;
+            let fault = if row.vector.len() != WIDTH {
+                format!("has {} numbers, expected {WIDTH}", row.vector.len())
+            } else if row.vector.iter().any(|number| !number.is_finite()) {
+                "holds a number that is not finite".to_owned()
+            } else {
+                unit_length(&mut row.vector);
+                by_article.insert(row.article_id, row.vector);
+                continue;
+            };
+            bail!(
+                "contrastive_vector.parquet of {}, row {place}: the vector of article {} {fault}",
+                data.path().display(),
+                row.article_id
+            );
         }
         return Ok(Vectors { by_article, text: None });
     }
@@ -59,7 +88,10 @@ pub fn vectors(
     }
     let fitted = match model.and_then(|model| model.text.clone()) {
         Some(fitted) => fitted,
-        None => TextVectors::fit(articles.iter().map(text)),
+        None => {
+            let past = |article: &&ArticleRow| until.is_none_or(|until| article.published_time < until);
+            TextVectors::fit(articles.iter().filter(past).map(text))
+        }
     };
     let by_article =
         articles.iter().map(|article| (article.article_id, fitted.vector(&text(article)))).collect();
@@ -90,18 +122,6 @@ pub fn newsroom_times(articles: &[ArticleRow]) -> BTreeMap<ArticleId, Timestamp>
     titled.map(|article| (article.article_id, article.published_time)).collect()
 }
 
-/// The networks and the search take vectors of length 1; one without a direction stays as it is.
-fn unit_length(mut vector: Vec<f32>) -> Vec<f32> {
-    let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
-    if length > 0.0 && length.is_finite() {
-        vector.iter_mut().for_each(|x| *x /= length);
-    }
-    vector
-}
-
-/// Seed of the base vectors of articles whose vectors come from reads. It is part of what a vector space is, and never changes.
-pub const READ_VECTORS_SEED: u64 = 1;
-
 /// A reader's profile as the reranker takes it.
 pub fn profile(row: &BehaviorRow) -> Profile {
     Profile {
@@ -114,7 +134,43 @@ pub fn profile(row: &BehaviorRow) -> Profile {
     }
 }
 
+/// Seed of the base vectors of articles whose vectors come from reads. It is part of what a vector space is, and never changes.
+pub const READ_VECTORS_SEED: u64 = 1;
+
+/// What was left out of a training set, and why.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Reads of articles that the folder has no vector of.
+    pub reads: u64,
+    /// The first such article.
+    pub unknown_article: Option<ArticleId>,
+    /// Lists without a click.
+    pub without_click: u64,
+    /// Lists with nothing to choose from: fewer than two known articles.
+    pub without_choice: u64,
+}
+
+impl std::fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut parts = Vec::new();
+        if let Some(article) = self.unknown_article {
+            parts.push(format!("{} reads of articles without a vector (such as {article})", self.reads));
+        }
+        for (count, what) in
+            [(self.without_click, "without a click"), (self.without_choice, "without a choice")]
+        {
+            if count > 0 {
+                parts.push(format!("{count} lists {what}"));
+            }
+        }
+        f.write_str(&parts.join(", "))
+    }
+}
+
 /// Gathers, by index, what happened before `until`: every read of a known article, and the impressions of the splits.
+///
+/// Where the folder gives no vectors at all, they come from the reads ([`ReadVectors`]), in versions by time. An article without a vector
+/// among others that have one has none, since vectors of two spaces say nothing to one another: its reads are left out.
 ///
 /// # Errors
 /// When a table cannot be read.
@@ -124,28 +180,55 @@ pub fn gather(
     splits: &[Split],
     until: Option<Timestamp>,
 ) -> anyhow::Result<TrainingSet> {
-    let articles: Vec<ArticleId> = vectors.by_article.keys().copied().collect();
-    let index_of: BTreeMap<ArticleId, u32> = articles.iter().copied().zip(0..).collect();
-    let mut flat = Vec::with_capacity(articles.len() * WIDTH);
-    vectors.by_article.values().for_each(|vector| flat.extend_from_slice(vector));
+    Ok(gather_all(data, vectors, splits, until)?.0)
+}
+
+/// [`gather`], and what it left out.
+///
+/// # Errors
+/// When a table cannot be read.
+pub fn gather_all(
+    data: &DataFolder,
+    vectors: &Vectors,
+    splits: &[Split],
+    until: Option<Timestamp>,
+) -> anyhow::Result<(TrainingSet, LeftOut)> {
+    let mut left_out = LeftOut::default();
+    let mut articles: Vec<ArticleId> = vectors.by_article.keys().copied().collect();
+    let mut index_of: HashMap<ArticleId, u32> = articles.iter().copied().zip(0..).collect();
+    let mut held = HeldVectors::new(articles.len());
+    for (index, vector) in (0u32..).zip(vectors.by_article.values()) {
+        held.push(index, Timestamp(i64::MIN), vector);
+    }
+    let mut from_reads = articles.is_empty().then(|| ReadVectors::new(READ_VECTORS_SEED));
     let before = |time: Timestamp| until.is_none_or(|until| time < until);
 
-    let mut reader_index: BTreeMap<ReaderId, u32> = BTreeMap::new();
+    let mut readers: HashMap<ReaderId, u32> = HashMap::new();
     let mut sequences: Vec<ReadSequence> = Vec::new();
-    let mut index_of_reader = |reader: &ReaderId, sequences: &mut Vec<ReadSequence>| {
-        *reader_index.entry(reader.clone()).or_insert_with(|| {
-            sequences.push(ReadSequence { reads: Vec::new() });
-            sequences.len() as u32 - 1
-        })
-    };
     for event in data.events()? {
         let event = event?;
-        let Some(article) = index_of.get(&event.article_id).filter(|_| before(event.timestamp)) else {
-            continue;
+        if !before(event.timestamp) {
+            // They come in the order of time.
+            break;
+        }
+        let article = match (index_of.get(&event.article_id), &from_reads) {
+            (Some(article), _) => *article,
+            (None, Some(_)) => index(&mut articles, &mut index_of, event.article_id),
+            (None, None) => {
+                left_out.reads += 1;
+                left_out.unknown_article = left_out.unknown_article.or(Some(event.article_id));
+                continue;
+            }
         };
-        let reader = index_of_reader(&event.reader, &mut sequences);
+        if let Some(from_reads) = &mut from_reads {
+            held.grow(articles.len());
+            for version in from_reads.observe(&event.reader, event.article_id, event.timestamp) {
+                held.push(index_of[&version.article], version.from, &version.vector);
+            }
+        }
+        let reader = reader_index(&mut readers, &mut sequences, &event.reader);
         sequences[reader as usize].reads.push(TrainingRead {
-            article: *article,
+            article,
             read_seconds: event.read_time,
             scroll_percent: event.scroll_pct,
             time: event.timestamp,
@@ -157,15 +240,25 @@ pub fn gather(
             if !before(row.impression_time) {
                 continue;
             }
-            let known =
-                |ids: &[ArticleId]| ids.iter().filter_map(|id| index_of.get(id).copied()).collect::<Vec<_>>();
+            let mut known = |ids: &[ArticleId]| -> Vec<u32> {
+                ids.iter()
+                    .filter_map(|id| match from_reads {
+                        Some(_) => Some(index(&mut articles, &mut index_of, *id)),
+                        None => index_of.get(id).copied(),
+                    })
+                    .collect()
+            };
             let (in_view, clicked) = (known(&row.in_view), known(&row.clicked));
-            if in_view.len() < 2 || clicked.is_empty() {
+            if clicked.is_empty() {
+                left_out.without_click += 1;
                 continue;
             }
-            let reader = index_of_reader(&row.reader, &mut sequences);
+            if in_view.len() < 2 {
+                left_out.without_choice += 1;
+                continue;
+            }
             impressions.push(TrainingImpression {
-                reader,
+                reader: reader_index(&mut readers, &mut sequences, &row.reader),
                 time: row.impression_time,
                 profile: profile(&row),
                 in_view,
@@ -173,5 +266,27 @@ pub fn gather(
             });
         }
     }
-    Ok(TrainingSet { articles, vectors: flat, readers: sequences, impressions })
+    held.grow(articles.len());
+    Ok((TrainingSet { articles, vectors: held, readers: sequences, impressions }, left_out))
+}
+
+fn index(articles: &mut Vec<ArticleId>, index_of: &mut HashMap<ArticleId, u32>, id: ArticleId) -> u32 {
+    *index_of.entry(id).or_insert_with(|| {
+        articles.push(id);
+        articles.len() as u32 - 1
+    })
+}
+
+fn reader_index(
+    readers: &mut HashMap<ReaderId, u32>,
+    sequences: &mut Vec<ReadSequence>,
+    reader: &ReaderId,
+) -> u32 {
+    if let Some(index) = readers.get(reader) {
+        return *index;
+    }
+    let index = sequences.len() as u32;
+    sequences.push(ReadSequence::default());
+    readers.insert(reader.clone(), index);
+    index
 }

@@ -53,7 +53,7 @@ fn context(session: &Session, namespace: &NamespaceRecord, dropped: &Arc<AtomicB
     }
 }
 
-/// Lets a partition get its first marker only while the topic `namespaces` has the namespace as it was when the worker began.
+/// Lets a partition get its first marker, or go on from one that this worker did not write, only while the topic `namespaces` has the namespace as it was when the worker began.
 fn admit(edges: &Edges, namespace: &NamespaceRecord, dropped: &Arc<AtomicBool>) -> Admit {
     let (edges, dropped) = (edges.clone(), dropped.clone());
     let (name, created) = (namespace.name.clone(), namespace.created);

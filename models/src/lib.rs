@@ -4,7 +4,8 @@
 //! - [`inference`]: one thread owns the device; everybody else holds a clonable [`Inference`] handle.
 //! - [`session`] and [`rerank`]: the two networks as that thread runs them.
 //! - [`matrix`]: the exact nearest articles by cosine.
-//! - [`text`]: article vectors from text, where none are given.
+//! - [`text`]: article vectors from text, where none are given; [`reads`]: from what readers read, where there is no text.
+//! - [`vectors`]: where training takes article vectors from, as of a moment.
 //! - [`learner`]: an embedding that learns from each read as it streams by.
 //! - [`trees`]: what ranks, over the columns that the folds give.
 //! - [`train`](mod@train): both networks from a training set. [`evaluate`]: how well something ranks.
@@ -33,6 +34,7 @@ pub mod session;
 pub mod text;
 pub mod train;
 pub mod trees;
+pub mod vectors;
 pub mod weights;
 
 pub use card::{Card, Dimensions, Precision, Scaling};
@@ -42,13 +44,15 @@ pub use inference::{
     DeviceChoice, Inference, InferenceError, InferenceOptions, ModelFacts, StepBatch, StepResult,
 };
 pub use matrix::{ArticleMatrix, MatrixError};
+pub use reads::ReadVectors;
 pub use rerank::{Profile, RerankRequest};
 pub use session::Behaviour;
 pub use text::{Text, TextVectors};
 pub use train::{
-    ReadSequence, TrainError, TrainingImpression, TrainingOptions, TrainingProgress, TrainingRead,
-    TrainingSet, train,
+    CheckpointPlan, ReadSequence, TrainError, Trained, TrainingImpression, TrainingOptions, TrainingProgress,
+    TrainingRead, TrainingSet, train, train_from,
 };
+pub use vectors::{CachedVectors, HeldVectors, VectorSource};
 pub use weights::Weights;
 
 /// Width of article vectors, of each GRU layer and of the session embedding.

@@ -48,8 +48,7 @@ pub async fn run(mut config: Config, exit: bool, seed: u64, output: Output) -> a
     }
     if !model_folder.join("model.json").is_file() {
         output.line(format!("training both networks, up to {} s", TRAINING.as_secs()));
-        let options =
-            train::Options { until: None, warm_start: None, max_time: TRAINING, seed: 1, drop_one: false };
+        let options = train::Options { max_time: Some(TRAINING), seed: 1, ..train::Options::default() };
         train::run(&config, &data, &model_folder, &options, &output).await?;
     }
     config.model = model_folder;

@@ -25,10 +25,11 @@ use clap::Parser;
 use tokio::sync::watch;
 
 pub use serve::query;
+pub use train::Settings as TrainSettings;
 
 use crate::{
     cli::{Cli, Command},
-    config::Config,
+    config::{Config, parse_duration},
     edges::Edges,
     namespaces::LIVE,
     output::Output,
@@ -49,11 +50,25 @@ pub async fn run(cli: Cli, output: Output) -> anyhow::Result<()> {
             let articles = cli.common.articles_to_generate()?;
             return generate::run(out, *readers, articles, *days, *seed, &output).await;
         }
-        Command::Train { data, out, until, warm_start, max_time, seed, no_drop_one } => {
+        Command::Train {
+            data,
+            out,
+            until,
+            warm_start,
+            max_time,
+            settings,
+            epochs,
+            checkpoint_every,
+            seed,
+            no_drop_one,
+        } => {
             let options = train::Options {
                 until: until.as_deref(),
                 warm_start: warm_start.as_deref(),
-                max_time: crate::config::parse_duration(max_time)?,
+                max_time: max_time.as_deref().map(parse_duration).transpose()?,
+                settings: *settings,
+                epochs: *epochs,
+                checkpoint_every: parse_duration(checkpoint_every)?,
                 seed: *seed,
                 drop_one: !no_drop_one,
             };

@@ -1,8 +1,13 @@
 //! `train`: both networks and what ranks with them, into a model folder.
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
-use abovefold_models::{ModelFolder, TrainingOptions, train, trees::TreesOptions};
+use abovefold_models::{
+    CheckpointPlan, ModelFolder, TrainingOptions, train, train::forget_checkpoint, trees::TreesOptions,
+};
 use abovefold_schemas::{
     Timestamp,
     tables::{DataFolder, Split},
@@ -11,7 +16,7 @@ use anyhow::Context;
 
 use crate::{
     config::Config,
-    dataset,
+    dataset::{self, LeftOut},
     output::Output,
     ranking::grow::{Ground, grow},
 };
@@ -22,18 +27,41 @@ const MOST_LISTS: usize = 200_000;
 const FEWEST_LISTS: usize = 200;
 
 /// What is asked for beside data and place.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Options<'a> {
     /// Use nothing from this moment on.
     pub until: Option<&'a str>,
     /// Begin with these weights.
     pub warm_start: Option<&'a Path>,
-    /// Stop improving after this long.
-    pub max_time: Duration,
+    /// Make the best of so much time; without it, train in full.
+    pub max_time: Option<Duration>,
+    /// Passes, batches and rates.
+    pub settings: Settings,
+    /// Passes over the reads at most, over the impressions likewise.
+    pub epochs: Option<usize>,
+    /// How often to write a checkpoint.
+    pub checkpoint_every: Duration,
     /// The same seed gives the same model, where the time does not run out.
     pub seed: u64,
     /// Whether trees without each group of columns are grown as well, for the drop-one table.
     pub drop_one: bool,
+}
+
+/// Passes, batches and rates, by name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Settings {
+    /// What does best here: few passes at a falling rate, in larger batches.
+    #[default]
+    Ours,
+    /// The reference system's: batches of 64, Adam at 1e-3, at most 100 passes, patience 5.
+    Reference,
+}
+
+/// Where the checkpoint of a training into `out` lies: beside it.
+fn checkpoint_of(out: &Path) -> PathBuf {
+    let mut name = out.file_name().unwrap_or_default().to_owned();
+    name.push(".checkpoint");
+    out.with_file_name(name)
 }
 
 /// Trains on a data folder's training split (on everything before `until`, where that is given).
@@ -53,11 +81,23 @@ pub async fn run(
         })
         .transpose()?;
     let (data, out, said) = (data.to_owned(), out.to_owned(), output.clone());
-    let (seed, max_seconds) = (options.seed, options.max_time.as_secs_f64());
+    let seed = options.seed;
+    let mut training = match (options.max_time, options.settings) {
+        (Some(time), _) => TrainingOptions::within(time.as_secs_f64()),
+        (None, Settings::Ours) => TrainingOptions::default(),
+        (None, Settings::Reference) => TrainingOptions::reference(),
+    };
+    if let Some(epochs) = options.epochs {
+        (training.epochs, training.rerank_epochs) = (epochs, epochs);
+    }
+    // A time limit is for short trainings, which are not worth going on with.
+    if options.max_time.is_none() {
+        let (file, every) = (checkpoint_of(&out), options.checkpoint_every);
+        training.checkpoint = Some(CheckpointPlan { file, every });
+    }
     let line = tokio::task::spawn_blocking(move || -> anyhow::Result<String> {
         let folder = dataset::open(&data)?;
         let articles = folder.articles()?;
-        let vectors = dataset::vectors(&folder, &articles, warm_start.as_ref())?;
         // Without a moment to stop at, the validation split stays unseen, reads included.
         let first_validated = match until {
             Some(until) => Some(until),
@@ -67,17 +107,21 @@ pub async fn run(
             None => None,
         };
         let splits = folder.splits();
+        let vectors = dataset::vectors_until(&folder, &articles, warm_start.as_ref(), first_validated)?;
         // The networks learn from what was before the impressions that the ranker is grown from, so that it sees them as they serve:
         // on what they have not seen.
         let handed_over = halfway(&folder, &splits, first_validated)?;
-        let gathered = dataset::gather(&folder, &vectors, &splits, handed_over.or(first_validated))?;
+        let (gathered, left_out) =
+            dataset::gather_all(&folder, &vectors, &splits, handed_over.or(first_validated))?;
+        if left_out != LeftOut::default() {
+            said.line(format!("left out: {left_out}"));
+        }
         let version = format!("{}-{seed}", chrono::Utc::now().format("%Y%m%dT%H%M%SZ"));
-        let training =
-            TrainingOptions { seed, max_seconds, version, warm_start, ..TrainingOptions::default() };
-        let mut model = train(&gathered, &training, &mut |progress| {
+        let training = TrainingOptions { seed, version, warm_start, ..training };
+        let mut trained = train(&gathered, &training, &mut |progress| {
             let what = format!(
-                "{} epoch {} loss {:.4} {:.0}/s",
-                progress.stage, progress.epoch, progress.loss, progress.rate
+                "{} epoch {} loss {:.4} {:.0}/s, {:.0} s left",
+                progress.stage, progress.epoch, progress.loss, progress.rate, progress.seconds_left
             );
             said.progress(&what, (progress.done * 100.0) as u64, 100);
         })
@@ -87,24 +131,25 @@ pub async fn run(
             data: &folder,
             articles: &articles,
             vectors: &vectors,
-            model: &model,
+            model: &trained.model,
             inference,
             from: handed_over,
             until: first_validated,
             most: MOST_LISTS,
         };
         let trees = TreesOptions { seed, ..TreesOptions::default() };
-        let grown = grow(&ground, &trees, drop_one, &said)?;
-        if let Some(grown) = &grown {
-            model.ranker = Some(grown.ranker.to_text()?);
-            model.card.metrics.insert("ranker_lists".to_owned(), grown.lists as f64);
-            model.card.metrics.insert("ranker_trees".to_owned(), grown.ranker.count() as f64);
-        }
-        model.text = vectors.text;
-        if let Some(grown) = &grown {
+        if let Some(grown) = grow(&ground, &trees, drop_one, &said)? {
+            trained.model.ranker = Some(grown.ranker.to_text()?);
+            trained.model.card.metrics.insert("ranker_lists".to_owned(), grown.lists as f64);
+            trained.model.card.metrics.insert("ranker_trees".to_owned(), grown.ranker.count() as f64);
             grown.save_drop_one(&out)?;
         }
-        model.save(&out).with_context(|| format!("save the model {}", out.display()))?;
+        trained.model.text = vectors.text;
+        trained.save(&out).with_context(|| format!("save the model {}", out.display()))?;
+        if let Some(plan) = &training.checkpoint {
+            forget_checkpoint(plan);
+        }
+        let model = trained.model;
         let figures: Vec<String> =
             model.card.metrics.iter().map(|(name, value)| format!("{name} {value:.4}")).collect();
         Ok(format!("model {} in {}: {}", model.card.version, out.display(), figures.join(", ")))

@@ -1,34 +1,29 @@
-//! Both networks with gradients: the same formulas as in `session` and `rerank`, on whole chunks of sequences.
+//! Both networks with gradients: the same formulas as in `session` and `rerank`, on whole batches. The GRU is in `gru`.
 
 use std::collections::BTreeMap;
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::Rng;
-use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};
 
+use super::adam::Gradients;
+use crate::WIDTH;
 use crate::weights::{HEADS, Shape, Weights};
-use crate::{LAYERS, WIDTH};
 
-/// The trained tensors of one network, by their names.
+/// The trained tensors of one network, by their names: `f32`, whatever the products run in.
 pub(super) struct Parameters {
-    pub(super) store: VarStore,
     tensors: BTreeMap<&'static str, Tensor>,
+    device: Device,
     half: bool,
 }
 
 impl Parameters {
-    pub(super) fn new(weights: &Weights, shapes: &[Shape], half: bool) -> Self {
-        let store = VarStore::new(Device::Cpu);
-        let root = store.root();
+    pub(super) fn new(weights: &Weights, shapes: &[Shape], device: Device, half: bool) -> Self {
         let tensors = shapes
             .iter()
-            // The library keeps the dot for itself.
-            .map(|(name, _)| {
-                (*name, root.var_copy(&name.replace('.', "|"), &weights.tensor(name, Device::Cpu)))
-            })
+            .map(|(name, _)| (*name, weights.tensor(name, device).copy().set_requires_grad(true)))
             .collect();
-        Self { store, tensors, half }
+        Self { tensors, device, half }
     }
 
     /// A tensor by name.
@@ -36,9 +31,14 @@ impl Parameters {
         self.tensors.get(name).expect("the network's names are those of its shapes")
     }
 
-    /// Whether products run in bf16.
-    pub(super) fn half(&self) -> bool {
-        self.half
+    /// Every tensor, by name.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&'static str, &Tensor)> {
+        self.tensors.iter().map(|(name, tensor)| (*name, tensor))
+    }
+
+    /// Where the tensors are.
+    pub(super) fn device(&self) -> Device {
+        self.device
     }
 
     /// Writes the tensors back.
@@ -48,64 +48,42 @@ impl Parameters {
         }
     }
 
+    /// The gradients that the library derived since the last call.
+    pub(super) fn take_gradients(&self) -> Gradients {
+        let mut gradients = Gradients::new();
+        for (name, tensor) in &self.tensors {
+            let mut gradient = tensor.grad();
+            if gradient.defined() {
+                gradients.insert(*name, gradient.copy());
+                let _ = tch::no_grad(|| gradient.zero_());
+            }
+        }
+        gradients
+    }
+
+    /// A tensor in the products' precision.
+    pub(super) fn low(&self, tensor: &Tensor) -> Tensor {
+        if self.half { tensor.to_kind(Kind::BFloat16) } else { tensor.shallow_clone() }
+    }
+
+    /// The product of two tensors in the products' precision, as `f32`.
+    pub(super) fn times(&self, left: &Tensor, right: &Tensor) -> Tensor {
+        left.matmul(right).to_kind(Kind::Float)
+    }
+
     /// `input x weight^T` in the products' precision, as `f32`.
     pub(super) fn product(&self, input: &Tensor, weight: &Tensor) -> Tensor {
-        if self.half {
-            let (input, weight) = (input.to_kind(Kind::BFloat16), weight.to_kind(Kind::BFloat16));
-            input.matmul(&weight.tr()).to_kind(Kind::Float)
-        } else {
-            input.matmul(&weight.tr())
-        }
+        self.times(&self.low(input), &self.low(weight).tr())
     }
 
     fn affine(&self, input: &Tensor, name: &str) -> Tensor {
         self.product(input, self.get(&format!("{name}.weight"))) + self.get(&format!("{name}.bias"))
     }
 
-    /// Runs a chunk of `reads` reads of `readers` readers through fusion and GRU.
-    ///
-    /// `behaviours` is `[reads * readers, 3]`, `vectors` `[reads * readers, WIDTH]`, both read by read; `hidden` one `[readers, WIDTH]` a
-    /// layer. Gives the top layer's hidden state after each read, and the last hidden states.
-    pub(super) fn session(
-        &self,
-        behaviours: &Tensor,
-        vectors: &Tensor,
-        hidden: &[Tensor],
-        mut dropped: impl FnMut(&Tensor) -> Tensor,
-    ) -> (Tensor, Vec<Tensor>) {
-        let readers = hidden[0].size()[0];
-        let width = WIDTH as i64;
-        let fused = behaviours.matmul(&self.get("fusion.0.weight").tr()) + self.get("fusion.0.bias");
-        let mut input = vectors + self.affine(&fused.relu(), "fusion.2");
-        let mut last = Vec::with_capacity(LAYERS);
-        for (layer, before) in hidden.iter().enumerate() {
-            let part = |kind: &str| self.get(&format!("gru.{kind}_l{layer}"));
-            let sums = self.product(&input, part("weight_ih")) + part("bias_ih");
-            let recurrent = if self.half {
-                part("weight_hh").to_kind(Kind::BFloat16)
-            } else {
-                part("weight_hh").shallow_clone()
-            };
-            let recurrent = recurrent.tr();
-            let kind = recurrent.kind();
-            let mut state = before.shallow_clone();
-            let mut states = Vec::new();
-            for read in sums.split(readers, 0) {
-                let own = state.to_kind(kind).matmul(&recurrent).to_kind(Kind::Float) + part("bias_hh");
-                let gates = (read.narrow(1, 0, 2 * width) + own.narrow(1, 0, 2 * width)).sigmoid();
-                let (reset, update) = (gates.narrow(1, 0, width), gates.narrow(1, width, width));
-                let candidate =
-                    (read.narrow(1, 2 * width, width) + reset * own.narrow(1, 2 * width, width)).tanh();
-                state = &candidate + update * (&state - &candidate);
-                states.push(state.shallow_clone());
-            }
-            last.push(state);
-            input = Tensor::cat(&states, 0);
-            if layer + 1 < LAYERS {
-                input = dropped(&input);
-            }
-        }
-        (input, last)
+    /// What behaviour adds to the article's vector: `[rows, 3]` to `[rows, WIDTH]`.
+    pub(super) fn fusion(&self, behaviours: &Tensor) -> Tensor {
+        let units = behaviours.matmul(&self.get("fusion.0.weight").tr()) + self.get("fusion.0.bias");
+        self.affine(&units.relu(), "fusion.2")
     }
 
     /// Scores of candidates, `[B, N]`, from profiles `[B, 42]`, session embeddings `[B, WIDTH]` and candidates `[B, N, WIDTH]`.
@@ -117,7 +95,7 @@ impl Parameters {
         sessions: &Tensor,
         candidates: &Tensor,
         absent: &Tensor,
-        dropped: impl FnOnce(&Tensor) -> Tensor,
+        mask: impl FnOnce(&Tensor) -> Option<Tensor>,
     ) -> Tensor {
         let (heads, width) = (HEADS as i64, WIDTH as i64);
         let head = width / heads;
@@ -153,21 +131,25 @@ impl Parameters {
         let query = (query + attended).unsqueeze(1);
         let (batch, count) = (candidates.size()[0], candidates.size()[1]);
         let units = self.affine(&(candidates * query).view([batch * count, width]), "score.0").relu();
-        let scores = dropped(&units).matmul(&self.get("score.2.weight").tr()) + self.get("score.2.bias");
+        let units = match mask(&units) {
+            Some(mask) => units * mask,
+            None => units,
+        };
+        let scores = units.matmul(&self.get("score.2.weight").tr()) + self.get("score.2.bias");
         scores.view([batch, count])
     }
 }
 
-/// Zeros a share of the units and lifts the rest, from our own seed: the library's generator is shared by all threads.
-pub(super) fn dropout(units: &Tensor, share: f64, random: &mut ChaCha8Rng) -> Tensor {
+/// A mask that zeros a share of the units and lifts the rest, from our own seed: the library's generator is shared by all threads.
+pub(super) fn dropout(units: &Tensor, share: f64, random: &mut ChaCha8Rng) -> Option<Tensor> {
     let limit = (share * 256.0).round() as u8;
     if limit == 0 {
-        return units.shallow_clone();
+        return None;
     }
     let kept = 256.0 / (256.0 - f64::from(limit));
     let mut bytes = vec![0u8; units.numel()];
     random.fill_bytes(&mut bytes);
     bytes.iter_mut().for_each(|byte| *byte = u8::from(*byte >= limit));
-    let mask = Tensor::from_slice(&bytes).view(units.size().as_slice()).to_kind(Kind::Float) * kept;
-    units * mask
+    let mask = Tensor::from_slice(&bytes).view(units.size().as_slice());
+    Some(mask.to_device(units.device()).to_kind(Kind::Float) * kept)
 }

@@ -1,61 +1,50 @@
-//! The training set, checked and laid out: inputs scaled, sequences cut, readers and impressions held out.
+//! The training set, checked: means of what is known, readers and impressions held out, and the hash of it all.
 
+use abovefold_schemas::Timestamp;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use sha2::{Digest, Sha256};
-use tch::Tensor;
 
-use super::{ReadSequence, TrainError, TrainingImpression, TrainingOptions, TrainingSet, fits};
+use super::{TrainError, TrainingImpression, TrainingOptions, TrainingRead, TrainingSet};
 use crate::WIDTH;
 use crate::card::Scaling;
 use crate::folder::hex;
 use crate::seed::{mix, shuffle};
-use crate::session::{Behaviour, scaled_read, scaled_scroll};
+use crate::session::{scaled_read, scaled_scroll};
+use crate::vectors::{VectorSource, Wanted};
 
 /// A gap after which counting begins anew.
 const VISIT_GAP_MS: i64 = 30 * 60 * 1000;
 /// One reader in this many is held out.
 const HELD_OUT: u64 = 12;
-/// Readers held out at most.
-const MOST_HELD_OUT: usize = 150;
-
-/// One read as the network takes it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Step {
-    pub(super) article: usize,
-    pub(super) behaviour: Behaviour,
-    pub(super) time: i64,
-}
 
 /// The training set, ready.
-pub(super) struct Data {
-    /// `[articles, WIDTH]`, as given.
-    pub(super) vectors: Tensor,
-    pub(super) articles: usize,
+pub(super) struct Data<'a> {
+    pub(super) set: &'a TrainingSet,
+    pub(super) source: &'a dyn VectorSource,
     pub(super) scaling: Scaling,
-    /// Every reader's last reads.
-    pub(super) readers: Vec<Vec<Step>>,
     /// Readers that the session model learns from: at least two reads.
-    pub(super) learn: Vec<usize>,
+    pub(super) learn: Vec<u32>,
     /// Readers held out.
-    pub(super) held_out: Vec<usize>,
+    pub(super) held_out: Vec<u32>,
     /// Impressions with a click and something not clicked, by time.
     pub(super) impressions: Vec<TrainingImpression>,
 }
 
-impl Data {
-    pub(super) fn new(set: &TrainingSet, options: &TrainingOptions) -> Result<Self, TrainError> {
+impl<'a> Data<'a> {
+    pub(super) fn new(
+        set: &'a TrainingSet,
+        source: &'a dyn VectorSource,
+        options: &TrainingOptions,
+    ) -> Result<Self, TrainError> {
         check(set)?;
-        let scaling = means(set);
-        let readers: Vec<Vec<Step>> =
-            set.readers.iter().map(|reader| steps(reader, options.max_reads)).collect();
         let (mut learn, mut held_out) = (Vec::new(), Vec::new());
-        for (reader, steps) in readers.iter().enumerate() {
-            if steps.len() < 2 {
+        for (reader, sequence) in (0u32..).zip(&set.readers) {
+            if sequence.reads.len() < 2 {
                 continue;
             }
-            let chosen = mix(options.seed ^ mix(reader as u64)).is_multiple_of(HELD_OUT);
-            if chosen && held_out.len() < MOST_HELD_OUT {
+            let chosen = mix(options.seed ^ mix(u64::from(reader))).is_multiple_of(HELD_OUT);
+            if chosen && held_out.len() < options.max_held_out {
                 held_out.push(reader);
             } else {
                 learn.push(reader);
@@ -68,33 +57,49 @@ impl Data {
         if learn.is_empty() {
             return Err(TrainError::Empty);
         }
-        Ok(Self {
-            vectors: Tensor::from_slice(&set.vectors).view([-1, WIDTH as i64]),
-            articles: set.articles.len(),
-            scaling,
-            readers,
-            learn,
-            held_out,
-            impressions: impressions(set, options),
-        })
+        let impressions = impressions(set, options);
+        Ok(Self { set, source, scaling: means(set), learn, held_out, impressions })
     }
+
+    /// A reader's reads.
+    pub(super) fn reads(&self, reader: u32) -> &'a [TrainingRead] {
+        &self.set.readers[reader as usize].reads
+    }
+
+    /// When a reader opened the page of a read: what was known then decides what could be shown.
+    pub(super) fn opened(&self, reader: u32, read: usize) -> Timestamp {
+        let reads = self.reads(reader);
+        let earliest = if read == 0 { Timestamp(i64::MIN) } else { reads[read - 1].time };
+        reads[read].opened(earliest)
+    }
+
+    /// Vectors as of their moments, flat.
+    pub(super) fn vectors(&self, wanted: &[Wanted]) -> Result<Vec<f32>, TrainError> {
+        let mut vectors = vec![0.0; wanted.len() * WIDTH];
+        self.source.read(wanted, &mut vectors)?;
+        Ok(vectors)
+    }
+}
+
+/// The how-manieth read of its visit each of `reads[first..first + count]` is.
+pub(super) fn positions(reads: &[TrainingRead], first: usize, count: usize) -> Vec<u32> {
+    let goes_on =
+        |read: usize| read > 0 && reads[read].time.0.saturating_sub(reads[read - 1].time.0) <= VISIT_GAP_MS;
+    let mut begin = first;
+    while goes_on(begin) {
+        begin -= 1;
+    }
+    let mut position = (first - begin) as u32;
+    (first..first + count)
+        .map(|read| {
+            position = if goes_on(read) { position.saturating_add(1) } else { 1 };
+            position
+        })
+        .collect()
 }
 
 fn check(set: &TrainingSet) -> Result<(), TrainError> {
     let articles = set.articles.len();
-    if !fits(set) {
-        let text = format!(
-            "{} vector numbers for {articles} articles, expected {}",
-            set.vectors.len(),
-            articles * WIDTH
-        );
-        return Err(TrainError::Inconsistent(text));
-    }
-    if let Some(at) = set.vectors.iter().position(|number| !number.is_finite()) {
-        let text =
-            format!("the vector of article {} holds a number that is not finite", set.articles[at / WIDTH]);
-        return Err(TrainError::Inconsistent(text));
-    }
     let known = |article: &u32| (*article as usize) < articles;
     for (index, reader) in set.readers.iter().enumerate() {
         if let Some(read) = reader.reads.iter().find(|read| !known(&read.article)) {
@@ -119,6 +124,20 @@ fn check(set: &TrainingSet) -> Result<(), TrainError> {
     Ok(())
 }
 
+/// That held vectors are those of the articles, and are numbers.
+pub(super) fn check_vectors(set: &TrainingSet) -> Result<(), TrainError> {
+    let (given, articles) = (set.vectors.articles(), set.articles.len());
+    if given != articles {
+        return Err(TrainError::Inconsistent(format!("vectors of {given} articles for {articles} articles")));
+    }
+    if let Some(article) = set.vectors.not_finite() {
+        let id = set.articles[article as usize];
+        let text = format!("the vector of article {id} holds a number that is not finite");
+        return Err(TrainError::Inconsistent(text));
+    }
+    Ok(())
+}
+
 /// Means of what is known; the defaults where nothing is.
 fn means(set: &TrainingSet) -> Scaling {
     let (mut read, mut scroll) = ((0.0f64, 0u64), (0.0f64, 0u64));
@@ -137,27 +156,6 @@ fn means(set: &TrainingSet) -> Scaling {
     Scaling { mean_read: mean(read, default.mean_read), mean_scroll: mean(scroll, default.mean_scroll) }
 }
 
-/// A reader's last reads, with their positions in the visit.
-fn steps(reader: &ReadSequence, most: usize) -> Vec<Step> {
-    let mut position = 0u32;
-    let mut before: Option<i64> = None;
-    let mut steps: Vec<Step> = reader
-        .reads
-        .iter()
-        .map(|read| {
-            let visit_goes_on =
-                before.is_some_and(|before| read.time.0.saturating_sub(before) <= VISIT_GAP_MS);
-            position = if visit_goes_on { position.saturating_add(1) } else { 1 };
-            before = Some(read.time.0);
-            let behaviour =
-                Behaviour { read_seconds: read.read_seconds, scroll_percent: read.scroll_percent, position };
-            Step { article: read.article as usize, behaviour, time: read.time.0 }
-        })
-        .collect();
-    steps.drain(..steps.len().saturating_sub(most));
-    steps
-}
-
 fn impressions(set: &TrainingSet, options: &TrainingOptions) -> Vec<TrainingImpression> {
     let tells = |impression: &&TrainingImpression| {
         let clicks = impression.in_view.iter().filter(|article| impression.clicked.contains(article)).count();
@@ -172,14 +170,18 @@ fn impressions(set: &TrainingSet, options: &TrainingOptions) -> Vec<TrainingImpr
     chosen.into_iter().cloned().collect()
 }
 
-/// Hash of the training set, in hex.
+/// Hash of the training set, in hex. Vectors that are fetched on demand are not in it.
 pub(super) fn digest(set: &TrainingSet) -> String {
     let mut hash = Sha256::new();
     for article in &set.articles {
         hash.update(article.0.to_le_bytes());
     }
-    let bytes: Vec<u8> = set.vectors.iter().flat_map(|number| number.to_le_bytes()).collect();
-    hash.update(&bytes);
+    set.vectors.each_version(|article, from, numbers| {
+        hash.update(article.to_le_bytes());
+        hash.update(from.0.to_le_bytes());
+        let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+        hash.update(&bytes);
+    });
     for reader in &set.readers {
         hash.update((reader.reads.len() as u64).to_le_bytes());
         for read in &reader.reads {
@@ -207,4 +209,24 @@ pub(super) fn digest(set: &TrainingSet) -> String {
         }
     }
     hex(hash.finalize().as_slice())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_count_from_the_last_gap() {
+        let minutes = [0, 10, 50, 60, 70, 101];
+        let read = |minute: &i64| TrainingRead {
+            article: 0,
+            read_seconds: None,
+            scroll_percent: None,
+            time: Timestamp(minute * 60_000),
+        };
+        let reads: Vec<TrainingRead> = minutes.iter().map(read).collect();
+        assert_eq!(positions(&reads, 0, 6), [1, 2, 1, 2, 3, 1]);
+        assert_eq!(positions(&reads, 4, 2), [3, 1]);
+        assert_eq!(positions(&reads, 5, 1), [1]);
+    }
 }

@@ -1,6 +1,8 @@
 //! A small world of readers for the training tests: sections, stories, and readers whose interest moves.
 
-use abovefold_models::{Profile, ReadSequence, TrainingImpression, TrainingRead, TrainingSet, WIDTH};
+use abovefold_models::{
+    Profile, ReadSequence, TrainingImpression, TrainingRead, TrainingSet, WIDTH, vectors::HeldVectors,
+};
 use abovefold_schemas::{ArticleId, Timestamp};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -58,7 +60,7 @@ pub fn world(seed: u64, habit: Habit, articles: usize, readers: usize, reads: us
     };
     let mut set = TrainingSet {
         articles: (0..articles as i64).map(ArticleId).collect(),
-        vectors,
+        vectors: HeldVectors::fixed(&vectors),
         ..TrainingSet::default()
     };
     for reader in 0..readers {
