@@ -117,6 +117,7 @@ fn evaluate(
         published: dataset::newsroom_times(&articles),
         categories: dataset::categories(&articles),
         inference: inference.as_ref(),
+        unseen_from: None,
         from: from.or_else(|| first_of(&folder, split)),
         together: Some(TOGETHER),
         output,

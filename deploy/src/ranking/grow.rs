@@ -31,12 +31,12 @@ pub struct Ground<'a> {
     pub articles: &'a [ArticleRow],
     /// Their vectors.
     pub vectors: &'a Vectors,
-    /// The networks whose scores are columns. They must not have learned from the impressions since `from`.
+    /// The networks whose scores are columns.
     pub model: &'a ModelFolder,
     /// How they run.
     pub inference: InferenceOptions,
-    /// The first moment of the impressions that trees are grown from; what was before is folded.
-    pub from: Option<Timestamp>,
+    /// The networks have not learned from the impressions since this moment; for those before, their columns are missing.
+    pub unseen_from: Option<Timestamp>,
     /// Nothing from this moment on is used.
     pub until: Option<Timestamp>,
     /// The most lists: the latest are taken.
@@ -90,12 +90,13 @@ pub fn grow(
     let inference = Inference::start(model, ground.inference.clone())?;
     let mut growing = Growing::new(ground.most);
     let pass = Pass {
-        stream: Stream::open(data, &data.splits(), ground.from, ground.until)?,
+        stream: Stream::open(data, &data.splits(), ground.unseen_from, ground.until)?,
         vectors: vectors.as_of(dataset::published(articles)),
         published: dataset::newsroom_times(articles),
         categories: dataset::categories(articles),
         inference: Some(&inference),
-        from: ground.from,
+        unseen_from: ground.unseen_from,
+        from: None,
         together: None,
         output,
         what: "folding, reads",

@@ -304,7 +304,9 @@ fn content(to: &mut Builder, contents: &[Content]) {
     to.add(group, "nearest_rank", ranks(&nearest));
     to.add(group, "nearest_cosine", nearest);
     to.add(group, "nearest_h", column(&|content| content.nearest_h));
-    to.add(group, "same_story", column(&|content| content.same_story));
+    let same_story = column(&|content| content.same_story);
+    to.add(group, "same_story_rank", ranks(&same_story));
+    to.add(group, "same_story", same_story);
     let section = column(&|content| content.section);
     to.add(group, "section_rank", ranks(&section));
     to.add(group, "section", section);

@@ -12,9 +12,9 @@ pub struct PastArticle<'a> {
 }
 
 /// The latest reads whose vectors are compared one by one.
-pub const COMPARED: usize = 24;
-/// Two articles of a cosine above this are about the same thing.
-const SAME_STORY: f32 = 0.5;
+pub const COMPARED: usize = 50;
+/// What a read tells of the same story fades by e in 4 days.
+const STORY_DAYS: f64 = 4.0;
 /// Reads that a section's share is smoothed by.
 const SMOOTHING: f32 = 4.0;
 
@@ -31,7 +31,7 @@ pub(super) struct Content {
     pub(super) nearest: f32,
     /// Hours since the read that it is nearest to.
     pub(super) nearest_h: f32,
-    /// The last reads that are about the same thing.
+    /// The sum of the sixth powers of the cosines with the last reads, fading by e in 4 days: how much of what is about the same was read.
     pub(super) same_story: f32,
     /// How much of the last reads is of its section, against a twentieth; the logarithm of the ratio.
     pub(super) section: f32,
@@ -89,7 +89,8 @@ pub(super) fn contents(
         for (place, article) in past.iter().enumerate().skip(compared) {
             let Some(read) = article.vector else { continue };
             let cosine = dot(vector, read);
-            same += f32::from(u8::from(cosine > SAME_STORY));
+            let days = (moment.now.0 - moment.reads[place].time) as f64 / 8.64e7;
+            same += cosine.max(0.0).powi(6) * (-days / STORY_DAYS).exp() as f32;
             if nearest.is_none_or(|(greatest, _)| cosine >= greatest) {
                 nearest = Some((cosine, place));
             }
