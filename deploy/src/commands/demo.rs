@@ -44,7 +44,7 @@ pub async fn run(mut config: Config, exit: bool, seed: u64, output: Output) -> a
     if !model.join("model.json").is_file() {
         output.line(format!("training both networks, up to {} s", TRAINING.as_secs()));
         let options = train::Options { max_time: Some(TRAINING), seed: 1, ..train::Options::default() };
-        train::run(&data, &model, &options, &output).await?;
+        train::run(&config, &data, &model, &options, &output).await?;
     }
     config.model = model;
     if exit {

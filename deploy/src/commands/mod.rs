@@ -67,7 +67,7 @@ pub async fn run(cli: Cli, output: Output) -> anyhow::Result<()> {
                 checkpoint_every: parse_duration(checkpoint_every)?,
                 seed: *seed,
             };
-            return train::run(data, out, &options, &output).await;
+            return train::run(&config, data, out, &options, &output).await;
         }
         Command::Evaluate { data, from, until, retrain, json, report } => {
             let options = evaluate::Options {

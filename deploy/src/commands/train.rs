@@ -1,17 +1,26 @@
 //! `train`: both networks and what ranks with them, into a model folder.
 
 use std::{
+    num::NonZeroUsize,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
-use abovefold_models::{CheckpointPlan, ModelFolder, TrainingOptions, train, train::forget_checkpoint};
-use abovefold_schemas::{Timestamp, tables::Split};
+use abovefold_models::{
+    CachedVectors, CheckpointPlan, ModelFolder, TrainingOptions, TrainingProgress, VectorSource, train,
+    train::forget_checkpoint, train_from, vectors::CACHED_VECTORS,
+};
+use abovefold_operators::articles::{Article, ArticleIndex};
+use abovefold_schemas::{ArticleId, Timestamp, tables::Split};
 use anyhow::Context;
 
 use crate::{
+    config::Config,
     dataset::{self, LeftOut},
+    edges::reached,
     output::Output,
+    reads::{self, SORT_MEMORY},
 };
 
 /// What is asked for beside data and place.
@@ -43,15 +52,51 @@ pub enum Settings {
     Reference,
 }
 
-/// Where the checkpoint of a training into `out` lies: beside it.
-fn checkpoint_of(out: &Path) -> PathBuf {
+/// A folder for what is spilled, removed when dropped.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn beside(out: &Path) -> anyhow::Result<Self> {
+        let folder = beside(out, ".scratch");
+        std::fs::create_dir_all(&folder).with_context(|| format!("make the folder {}", folder.display()))?;
+        Ok(Self(folder))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_dir_all(&self.0) {
+            tracing::warn!(folder = %self.0.display(), %error, "cannot remove what was spilled");
+        }
+    }
+}
+
+fn beside(out: &Path, ending: &str) -> PathBuf {
     let mut name = out.file_name().unwrap_or_default().to_owned();
-    name.push(".checkpoint");
+    name.push(ending);
     out.with_file_name(name)
 }
 
+/// Where the checkpoint of a training into `out` lies: beside it.
+fn checkpoint_of(out: &Path) -> PathBuf {
+    beside(out, ".checkpoint")
+}
+
 /// Trains on a data folder's training split (on everything before `until`, where that is given).
-pub async fn run(data: &Path, out: &Path, options: &Options<'_>, output: &Output) -> anyhow::Result<()> {
+///
+/// Where an article edge is named, article vectors come from it, when they are needed.
+pub async fn run(
+    config: &Config,
+    data: &Path,
+    out: &Path,
+    options: &Options<'_>,
+    output: &Output,
+) -> anyhow::Result<()> {
+    let edge = match config.articles.as_str() {
+        "" => None,
+        url => Some(reached(abovefold_operators::articles::open(url, &config.elasticsearch).await)?),
+    };
+    let runtime = tokio::runtime::Handle::current();
     let until = options.until.map(time).transpose()?;
     let warm_start = options
         .warm_start
@@ -81,27 +126,57 @@ pub async fn run(data: &Path, out: &Path, options: &Options<'_>, output: &Output
         let first_validated = match until {
             Some(until) => Some(until),
             None if folder.splits().contains(&Split::Validation) => {
-                folder.behaviors_in_time_order(Split::Validation)?.first().map(|row| row.impression_time)
+                let mut first = None;
+                for row in folder.behaviors(Split::Validation)? {
+                    let time = row?.impression_time;
+                    first = Some(first.map_or(time, |first: Timestamp| first.min(time)));
+                }
+                first
             }
             None => None,
         };
         let splits = folder.splits();
-        let vectors = dataset::vectors_until(&folder, &articles, warm_start.as_ref(), first_validated)?;
-        let (gathered, left_out) = dataset::gather_all(&folder, &vectors, &splits, first_validated)?;
+        let vectors = match &edge {
+            Some(_) => None,
+            None => Some(dataset::vectors_until(&folder, &articles, warm_start.as_ref(), first_validated)?),
+        };
+        let most = Some(training.max_impressions);
+        // What is spilled lies on the same disk as the model will.
+        let scratch = Scratch::beside(&out)?;
+        let reads = reads::in_time_order(&folder, &scratch.0, SORT_MEMORY, &runtime)?;
+        let (gathered, left_out) =
+            dataset::gather_from(&folder, reads, vectors.as_ref(), &splits, first_validated, most)?;
+        drop(scratch);
         if left_out != LeftOut::default() {
             said.line(format!("left out: {left_out}"));
         }
         let version = format!("{}-{seed}", chrono::Utc::now().format("%Y%m%dT%H%M%SZ"));
         let training = TrainingOptions { seed, version, warm_start, ..training };
-        let mut trained = train(&gathered, &training, &mut |progress| {
+        let mut told = |progress: &TrainingProgress| {
             let what = format!(
                 "{} epoch {} loss {:.4} {:.0}/s, {:.0} s left",
                 progress.stage, progress.epoch, progress.loss, progress.rate, progress.seconds_left
             );
             said.progress(&what, (progress.done * 100.0) as u64, 100);
-        })
+        };
+        let mut trained = match edge {
+            Some(edge) => {
+                let source = from_edge(edge, runtime, gathered.articles.clone());
+                let trained = train_from(&gathered, &source, &training, &mut told);
+                let facts = source.facts();
+                said.line(format!(
+                    "article vectors from the edge: {} asked for, hit rate {:.4}, {} bytes fetched, {} bytes held",
+                    facts.hits + facts.misses,
+                    facts.hit_rate(),
+                    facts.fetched_bytes,
+                    facts.held_bytes
+                ));
+                trained
+            }
+            None => train(&gathered, &training, &mut told),
+        }
         .with_context(|| format!("train on {}", data.display()))?;
-        trained.model.text = vectors.text;
+        trained.model.text = vectors.and_then(|vectors| vectors.text);
         trained.save(&out).with_context(|| format!("save the model {}", out.display()))?;
         if let Some(plan) = &training.checkpoint {
             forget_checkpoint(plan);
@@ -116,6 +191,23 @@ pub async fn run(data: &Path, out: &Path, options: &Options<'_>, output: &Output
     output.end_progress();
     output.line(line);
     Ok(())
+}
+
+/// The edge's vectors, those used last in memory.
+fn from_edge(
+    edge: Arc<dyn ArticleIndex>,
+    runtime: tokio::runtime::Handle,
+    articles: Vec<ArticleId>,
+) -> CachedVectors {
+    let fetch = move |ids: &[ArticleId]| {
+        let found = runtime.block_on(edge.get(ids)).map_err(|error| error.to_string())?;
+        let vector = |article: Option<Arc<Article>>| {
+            article.map(|article| article.version.vector.clone()).filter(|vector| !vector.is_empty())
+        };
+        Ok(found.into_iter().map(vector).collect())
+    };
+    let capacity = NonZeroUsize::new(CACHED_VECTORS).unwrap_or(NonZeroUsize::MIN);
+    CachedVectors::new(articles, capacity, Box::new(fetch))
 }
 
 /// A moment as text.
