@@ -55,6 +55,7 @@ setup:
 	@$(SETUP)/torch.sh
 	@$(SETUP)/native.sh
 	@$(SETUP)/servers.sh
+	@$(SETUP)/sklearn.sh
 	@$(SETUP)/site.sh
 
 fmt:

@@ -148,6 +148,9 @@ pub enum Command {
         checkpoint_every: String,
         #[arg(long, default_value_t = 1)]
         seed: u64,
+        /// Leave out the rankers that each lack a group of columns, by which `evaluate` shows what the group brings
+        #[arg(long)]
+        no_drop_one: bool,
     },
     /// The table of metrics on a data folder's impressions
     Evaluate {

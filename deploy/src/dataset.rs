@@ -19,6 +19,8 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::reads::Reads;
 
+use crate::ranking::vectors::VectorsAsOf;
+
 /// Opens a data folder.
 ///
 /// # Errors
@@ -100,6 +102,30 @@ pub fn vectors_until(
     Ok(Vectors { by_article, text: Some(fitted) })
 }
 
+impl Vectors {
+    /// The vectors as of any moment: each unknown before its article was published. Where there are none, they come from the reads.
+    pub fn as_of(&self, published: BTreeMap<ArticleId, Timestamp>) -> VectorsAsOf {
+        VectorsAsOf::new(&self.by_article, published, READ_VECTORS_SEED)
+    }
+}
+
+/// When each article was published: it is unknown before.
+pub fn published(articles: &[ArticleRow]) -> BTreeMap<ArticleId, Timestamp> {
+    articles.iter().map(|article| (article.article_id, article.published_time)).collect()
+}
+
+/// The sections of articles that have one.
+pub fn categories(articles: &[ArticleRow]) -> BTreeMap<ArticleId, String> {
+    let with_section = articles.iter().filter(|article| !article.category.is_empty());
+    with_section.map(|article| (article.article_id, article.category.clone())).collect()
+}
+
+/// When articles were published that come from a newsroom, with a title: only there is it more than the first click, and may be a feature.
+pub fn newsroom_times(articles: &[ArticleRow]) -> BTreeMap<ArticleId, Timestamp> {
+    let titled = articles.iter().filter(|article| !article.title.is_empty());
+    titled.map(|article| (article.article_id, article.published_time)).collect()
+}
+
 /// A reader's profile as the reranker takes it.
 pub fn profile(row: &BehaviorRow) -> Profile {
     Profile {
@@ -148,39 +174,13 @@ impl std::fmt::Display for LeftOut {
     }
 }
 
-/// Gathers, by index, what happened before `until`: every read of a known article, and the impressions of the splits.
+/// Gathers, by index, what happened before `until`, and says what it left out: every read of a known article, and the impressions of the
+/// splits. `events` are the folder's, in the order of time.
 ///
 /// Where the folder gives no vectors at all, they come from the reads ([`ReadVectors`]), in versions by time. An article without a vector
-/// among others that have one has none, since vectors of two spaces say nothing to one another: its reads are left out.
-///
-/// # Errors
-/// When a table cannot be read.
-pub fn gather(
-    data: &DataFolder,
-    vectors: &Vectors,
-    splits: &[Split],
-    until: Option<Timestamp>,
-) -> anyhow::Result<TrainingSet> {
-    Ok(gather_all(data, Some(vectors), splits, until, None)?.0)
-}
-
-/// [`gather`], and what it left out. Without `vectors` every article is taken, and its vector is to come from elsewhere. Where there are more
-/// than `most_impressions`, a seeded sample of them is held.
-///
-/// # Errors
-/// When a table cannot be read.
-pub fn gather_all(
-    data: &DataFolder,
-    vectors: Option<&Vectors>,
-    splits: &[Split],
-    until: Option<Timestamp>,
-    most_impressions: Option<usize>,
-) -> anyhow::Result<(TrainingSet, LeftOut)> {
-    let events = Box::new(data.events()?.map(|row| row.map_err(Into::into)));
-    gather_from(data, events, vectors, splits, until, most_impressions)
-}
-
-/// [`gather_all`], of reads that were sorted elsewhere.
+/// among others that have one has none, since vectors of two spaces say nothing to one another: its reads are left out. Without `vectors`
+/// every article is taken, and its vector is to come from elsewhere. Where there are more than `most_impressions`, a seeded sample of
+/// them is held.
 ///
 /// # Errors
 /// When a table cannot be read.
@@ -337,6 +337,11 @@ mod tests {
         }
     }
 
+    fn gathered(data: &DataFolder, vectors: &Vectors) -> (TrainingSet, LeftOut) {
+        let events = Box::new(data.events().unwrap().map(|row| row.map_err(Into::into)));
+        gather_from(data, events, Some(vectors), &[], None, None).unwrap()
+    }
+
     #[test]
     fn what_is_published_later_teaches_nothing_of_how_words_weigh() {
         let folder = tempfile::tempdir().unwrap();
@@ -380,7 +385,7 @@ mod tests {
         TableWriter::write_file(folder.path().join("events.parquet"), &events).unwrap();
         let data = open(folder.path()).unwrap();
         let nothing = vectors(&data, &[], None).unwrap();
-        let (set, left_out) = gather_all(&data, Some(&nothing), &[], None, None).unwrap();
+        let (set, left_out) = gathered(&data, &nothing);
         assert_eq!((set.articles.len(), left_out), (3, LeftOut::default()));
         assert!(
             set.vectors.at(0, Timestamp(2_000)).is_none() && set.vectors.at(0, Timestamp(2_001)).is_some()
@@ -388,7 +393,7 @@ mod tests {
         assert!(set.vectors.latest(2).is_none());
 
         let given = Vectors { by_article: [(ArticleId(1), vec![1.0; WIDTH])].into(), text: None };
-        let (set, left_out) = gather_all(&data, Some(&given), &[], None, None).unwrap();
+        let (set, left_out) = gathered(&data, &given);
         assert_eq!((set.articles.len(), left_out.reads), (1, 2));
         assert_eq!(left_out.to_string(), "2 reads of articles without a vector (such as 2)");
     }

@@ -14,6 +14,7 @@ mod newspaper;
 mod output;
 mod owner;
 mod pointer;
+mod ranking;
 mod reads;
 mod session;
 mod strays;

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::card::{Card, Dimensions, Precision, Scaling};
 use crate::text::TextVectors;
+use crate::trees::TREES_FILE;
 use crate::weights::{RERANKER, SESSION, Weights};
 
 /// File of the networks' numbers.
@@ -38,6 +39,8 @@ pub struct ModelFolder {
     pub weights: Weights,
     /// Article vectors from text.
     pub text: Option<TextVectors>,
+    /// The ranker's trees, in LightGBM's text; see [`crate::trees`].
+    pub ranker: Option<String>,
 }
 
 impl ModelFolder {
@@ -72,7 +75,16 @@ impl ModelFolder {
             Some(name) => Some(TextVectors::load(&dir.join(name))?),
             None => None,
         };
-        Ok(Self { card, weights, text })
+        let ranker = match card.files.get("ranker") {
+            Some(name) => {
+                let path = dir.join(name);
+                let text = String::from_utf8(read(&path)?);
+                let malformed = |reason: String| FolderError::Malformed { path: path.clone(), reason };
+                Some(text.map_err(|error| malformed(error.to_string()))?)
+            }
+            None => None,
+        };
+        Ok(Self { card, weights, text, ranker })
     }
 
     /// Writes the folder. The card goes last and names the hash of the numbers, so that a folder written by halves is refused.
@@ -85,6 +97,10 @@ impl ModelFolder {
         if let Some(text) = &self.text {
             text.save(&dir.join(TEXT_FILE))?;
             card.files.insert("text".to_owned(), TEXT_FILE.to_owned());
+        }
+        if let Some(ranker) = &self.ranker {
+            write_whole(&dir.join(TREES_FILE), ranker.as_bytes())?;
+            card.files.insert("ranker".to_owned(), TREES_FILE.to_owned());
         }
         let weights_path = dir.join(WEIGHTS_FILE);
         let bytes = serialise(&self.weights)
@@ -110,7 +126,7 @@ impl ModelFolder {
             metrics: BTreeMap::new(),
             files: BTreeMap::new(),
         };
-        Self { card, weights: Weights::untrained(seed), text: None }
+        Self { card, weights: Weights::untrained(seed), text: None, ranker: None }
     }
 
     /// Hash of what defines a fold: the session model's numbers, its sizes and the scaling of its inputs. In hex.
@@ -124,13 +140,16 @@ impl ModelFolder {
         hex(hash.finalize().as_slice())
     }
 
-    /// Hash of the whole model: the session part, the reranker and the text vectors. In hex.
+    /// Hash of the whole model: the session part, the reranker, the text vectors and the trees. In hex.
     pub fn digest(&self) -> String {
         let mut hash = Sha256::new();
         hash.update(self.session_digest().as_bytes());
         self.weights.hash_part(RERANKER, &mut hash);
         if let Some(text) = &self.text {
             text.hash(&mut hash);
+        }
+        if let Some(ranker) = &self.ranker {
+            hash.update(ranker.as_bytes());
         }
         hex(hash.finalize().as_slice())
     }

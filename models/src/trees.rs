@@ -46,7 +46,9 @@ impl Lists {
 
     /// Drops all but the last lists.
     pub fn keep_last(&mut self, lists: usize) {
-        let Some(dropped) = self.lengths.len().checked_sub(lists).filter(|dropped| *dropped > 0) else { return };
+        let Some(dropped) = self.lengths.len().checked_sub(lists).filter(|dropped| *dropped > 0) else {
+            return;
+        };
         let rows: usize = self.lengths.drain(..dropped).sum();
         self.clicked.drain(..rows);
         self.values.drain(..rows * self.columns.len());
@@ -127,7 +129,9 @@ pub enum TreesError {
     #[error("the ranker's trees: no list has both a click and something that was not clicked")]
     Empty,
     /// The file was made with other columns.
-    #[error("the ranker's trees take {expected} columns, and there are {found}; train the model again with this version")]
+    #[error(
+        "the ranker's trees take {expected} columns, and there are {found}; train the model again with this version"
+    )]
     Columns {
         /// Columns that the trees were grown on.
         expected: usize,
@@ -161,7 +165,8 @@ impl Trees {
         let told = |lists: &Lists| {
             let mut row = 0;
             lists.lengths.iter().any(|length| {
-                let clicks = lists.clicked[row..row + length].iter().filter(|clicked| **clicked > 0.0).count();
+                let clicks =
+                    lists.clicked[row..row + length].iter().filter(|clicked| **clicked > 0.0).count();
                 row += length;
                 clicks > 0 && clicks < *length
             })
@@ -180,7 +185,11 @@ impl Trees {
         Self::grow(lists, options, trees, progress)
     }
 
-    fn grow(
+    /// Grows so many trees.
+    ///
+    /// # Errors
+    /// When the library refuses.
+    pub fn grow(
         lists: &Lists,
         options: &TreesOptions,
         trees: usize,
@@ -204,11 +213,12 @@ impl Trees {
             "verbosity": -1,
         });
         let mut tree = 0;
-        let booster = Booster::train_with_custom_objective(data, &parameters, |scores, clicked, first, second| {
-            let loss = softmax_loss(&lists.lengths, scores, clicked, first, second);
-            tree += 1;
-            progress(tree, trees, loss);
-        })?;
+        let booster =
+            Booster::train_with_custom_objective(data, &parameters, |scores, clicked, first, second| {
+                let loss = softmax_loss(&lists.lengths, scores, clicked, first, second);
+                tree += 1;
+                progress(tree, trees, loss);
+            })?;
         Ok(Self { booster, columns })
     }
 
@@ -349,7 +359,8 @@ mod tests {
 
     #[test]
     fn trees_learn_what_decides_and_come_back_from_their_text() {
-        let options = TreesOptions { trees: 40, rows_in_leaf: 5, column_share: 1.0, ..TreesOptions::default() };
+        let options =
+            TreesOptions { trees: 40, rows_in_leaf: 5, column_share: 1.0, ..TreesOptions::default() };
         let trees = Trees::train(&lists(600), &options, &mut |_, _, _| {}).unwrap();
         let unseen = lists(700);
         let scores = trees.scores(&unseen.values).unwrap();

@@ -98,10 +98,20 @@ fn state_is_pinned() {
     kept_is_pinned("reader-state.hex", &state);
     let counts = ArticleCounts {
         reads: 3,
-        decayed: vec![1.0, 1.5, 2.0, 2.5, 3.0],
+        decayed: vec![0.5, 1.0, 1.5, 2.0, 2.5, 3.0],
         time: 1_704_110_400_000,
         first_seen: 1_704_110_000_000,
-        next: vec![Successor { article_id: 8, weight: 1.25, time: 1_704_110_400_000 }],
+        next: vec![Successor {
+            article_id: 8,
+            weight: 1.25,
+            time: 1_704_110_400_000,
+            lately: 1.125,
+            follows: 9,
+        }],
+        follows: 11,
+        followed: 1.75,
+        dwell: 6.5,
+        dwells: 1.5,
     };
     kept_is_pinned("article-counts.hex", &counts);
     let summary = PartitionSummary {

@@ -8,7 +8,7 @@
 use std::path::PathBuf;
 
 use abovefold_schemas::tables::{
-    ArticleRow, BehaviorRow, EventRow, HistoryRead, HistoryRow, Lookahead, OracleRow, TableError,
+    ArticleRow, BehaviorRow, EventRow, HindsightRow, HistoryRead, HistoryRow, OracleRow, TableError,
     TableReader, TableRow, TableWriter, VectorRow,
 };
 use abovefold_schemas::{ArticleId, ReaderId, Timestamp};
@@ -38,7 +38,7 @@ fn articles() -> Vec<ArticleRow> {
     vec![full, bare]
 }
 
-fn behaviors() -> Vec<BehaviorRow> {
+fn behaviors() -> Vec<HindsightRow> {
     let full = BehaviorRow {
         impression_id: u32::MAX,
         article_id: Some(ArticleId(7)),
@@ -55,7 +55,6 @@ fn behaviors() -> Vec<BehaviorRow> {
         age: Some(40),
         is_subscriber: true,
         session_id: 70,
-        lookahead: Lookahead { next_read_time: Some(8.0), next_scroll_percentage: Some(30.0) },
     };
     let bare = BehaviorRow {
         impression_id: 1,
@@ -70,10 +69,9 @@ fn behaviors() -> Vec<BehaviorRow> {
         postcode: None,
         age: None,
         is_subscriber: false,
-        lookahead: Lookahead::default(),
         ..full.clone()
     };
-    vec![full, bare]
+    vec![HindsightRow::new(full, Some(8.0), Some(30.0)), HindsightRow::new(bare, None, None)]
 }
 
 fn histories() -> Vec<HistoryRow> {

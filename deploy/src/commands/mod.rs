@@ -57,6 +57,7 @@ pub async fn run(cli: Cli, output: Output) -> anyhow::Result<()> {
             epochs,
             checkpoint_every,
             seed,
+            no_drop_one,
         } => {
             let options = train::Options {
                 until: until.as_deref(),
@@ -66,6 +67,7 @@ pub async fn run(cli: Cli, output: Output) -> anyhow::Result<()> {
                 epochs: *epochs,
                 checkpoint_every: parse_duration(checkpoint_every)?,
                 seed: *seed,
+                drop_one: !no_drop_one,
             };
             return train::run(&config, data, out, &options, &output).await;
         }

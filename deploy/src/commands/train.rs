@@ -9,10 +9,13 @@ use std::{
 
 use abovefold_models::{
     CachedVectors, CheckpointPlan, ModelFolder, TrainingOptions, TrainingProgress, VectorSource, train,
-    train::forget_checkpoint, train_from, vectors::CACHED_VECTORS,
+    train::forget_checkpoint, train_from, trees::TreesOptions, vectors::CACHED_VECTORS,
 };
 use abovefold_operators::articles::{Article, ArticleIndex};
-use abovefold_schemas::{ArticleId, Timestamp, tables::Split};
+use abovefold_schemas::{
+    ArticleId, Timestamp,
+    tables::{DataFolder, Split},
+};
 use anyhow::Context;
 
 use crate::{
@@ -20,8 +23,14 @@ use crate::{
     dataset::{self, LeftOut},
     edges::reached,
     output::Output,
+    ranking::grow::{Ground, grow},
     reads::{self, SORT_MEMORY},
 };
+
+/// The most lists that the ranker is grown from.
+const MOST_LISTS: usize = 200_000;
+/// With fewer impressions, the ranker is grown from the same that the networks learned from.
+const FEWEST_LISTS: usize = 200;
 
 /// What is asked for beside data and place.
 #[derive(Clone, Copy, Debug, Default)]
@@ -40,6 +49,8 @@ pub struct Options<'a> {
     pub checkpoint_every: Duration,
     /// The same seed gives the same model, where the time does not run out.
     pub seed: u64,
+    /// Whether trees without each group of columns are grown as well, for the drop-one table.
+    pub drop_one: bool,
 }
 
 /// Passes, batches and rates, by name.
@@ -97,6 +108,7 @@ pub async fn run(
         url => Some(reached(abovefold_operators::articles::open(url, &config.elasticsearch).await)?),
     };
     let runtime = tokio::runtime::Handle::current();
+    let (inference, drop_one) = (config.inference()?, options.drop_one);
     let until = options.until.map(time).transpose()?;
     let warm_start = options
         .warm_start
@@ -136,16 +148,24 @@ pub async fn run(
             None => None,
         };
         let splits = folder.splits();
-        let vectors = match &edge {
+        let networks_vectors = match &edge {
             Some(_) => None,
             None => Some(dataset::vectors_until(&folder, &articles, warm_start.as_ref(), first_validated)?),
         };
-        let most = Some(training.max_impressions);
+        // The networks learn from what was before the impressions that the ranker is grown from, so that it sees them as they serve:
+        // on what they have not seen.
+        let handed_over = halfway(&folder, &splits, first_validated)?;
         // What is spilled lies on the same disk as the model will.
         let scratch = Scratch::beside(&out)?;
         let reads = reads::in_time_order(&folder, &scratch.0, SORT_MEMORY, &runtime)?;
-        let (gathered, left_out) =
-            dataset::gather_from(&folder, reads, vectors.as_ref(), &splits, first_validated, most)?;
+        let (gathered, left_out) = dataset::gather_from(
+            &folder,
+            reads,
+            networks_vectors.as_ref(),
+            &splits,
+            handed_over.or(first_validated),
+            Some(training.max_impressions),
+        )?;
         drop(scratch);
         if left_out != LeftOut::default() {
             said.line(format!("left out: {left_out}"));
@@ -176,7 +196,32 @@ pub async fn run(
             None => train(&gathered, &training, &mut told),
         }
         .with_context(|| format!("train on {}", data.display()))?;
-        trained.model.text = vectors.and_then(|vectors| vectors.text);
+        let vectors = match networks_vectors {
+            Some(vectors) => vectors,
+            None => {
+                let given = training.warm_start.as_ref();
+                dataset::vectors_until(&folder, &articles, given, first_validated)?
+            }
+        };
+        said.end_progress();
+        let ground = Ground {
+            data: &folder,
+            articles: &articles,
+            vectors: &vectors,
+            model: &trained.model,
+            inference,
+            from: handed_over,
+            until: first_validated,
+            most: MOST_LISTS,
+        };
+        let trees = TreesOptions { seed, ..TreesOptions::default() };
+        if let Some(grown) = grow(&ground, &trees, drop_one, &said)? {
+            trained.model.ranker = Some(grown.ranker.to_text()?);
+            trained.model.card.metrics.insert("ranker_lists".to_owned(), grown.lists as f64);
+            trained.model.card.metrics.insert("ranker_trees".to_owned(), grown.ranker.count() as f64);
+            grown.save_drop_one(&out)?;
+        }
+        trained.model.text = vectors.text;
         trained.save(&out).with_context(|| format!("save the model {}", out.display()))?;
         if let Some(plan) = &training.checkpoint {
             forget_checkpoint(plan);
@@ -208,6 +253,23 @@ fn from_edge(
     };
     let capacity = NonZeroUsize::new(CACHED_VECTORS).unwrap_or(NonZeroUsize::MIN);
     CachedVectors::new(articles, capacity, Box::new(fetch))
+}
+
+/// The moment by which half of the impressions before `until` were shown; nothing where there are too few to share.
+fn halfway(
+    folder: &DataFolder,
+    splits: &[Split],
+    until: Option<Timestamp>,
+) -> anyhow::Result<Option<Timestamp>> {
+    let mut times = Vec::new();
+    for split in splits {
+        for row in folder.behaviors(*split)? {
+            times.push(row?.impression_time);
+        }
+    }
+    times.retain(|time| until.is_none_or(|until| *time < until));
+    times.sort_unstable();
+    Ok((times.len() >= FEWEST_LISTS).then(|| times[times.len() / 2]))
 }
 
 /// A moment as text.

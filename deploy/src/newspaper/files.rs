@@ -4,7 +4,7 @@ use std::path::Path;
 
 use abovefold_schemas::Timestamp;
 use abovefold_schemas::tables::{
-    ArticleRow, BehaviorRow, EventRow, HistoryRow, OracleRow, TableError, TableWriter,
+    ArticleRow, EventRow, HindsightRow, HistoryRow, OracleRow, TableError, TableWriter,
 };
 
 use super::Spec;
@@ -26,7 +26,7 @@ pub(super) fn write(
     split(record, validation, spec.end, &out.join("validation"))?;
     let shown: Vec<OracleRow> = {
         // The impressions are numbered in the order of time, so those of the splits follow the warm-up's.
-        let first = record.behaviors.partition_point(|row| row.impression_time < train) as u32 + 1;
+        let first = record.behaviors.partition_point(|row| row.behavior.impression_time < train) as u32 + 1;
         record.oracle.iter().filter(|row| row.impression_id >= first).copied().collect()
     };
     TableWriter::<OracleRow>::write_file(out.join("oracle.parquet"), &shown)
@@ -34,9 +34,12 @@ pub(super) fn write(
 
 /// The impressions from `from` on and before `until`, and what each reader had read before.
 fn split(record: &Record, from: Timestamp, until: Timestamp, folder: &Path) -> Result<(), TableError> {
-    let first = record.behaviors.partition_point(|row| row.impression_time < from);
-    let last = record.behaviors.partition_point(|row| row.impression_time < until);
-    TableWriter::<BehaviorRow>::write_file(folder.join("behaviors.parquet"), &record.behaviors[first..last])?;
+    let first = record.behaviors.partition_point(|row| row.behavior.impression_time < from);
+    let last = record.behaviors.partition_point(|row| row.behavior.impression_time < until);
+    TableWriter::<HindsightRow>::write_file(
+        folder.join("behaviors.parquet"),
+        &record.behaviors[first..last],
+    )?;
     let histories = record.reads.iter().enumerate().filter_map(|(number, reads)| {
         // A page that was still open at the start of the split is no history yet.
         let reads: Vec<_> = reads.iter().filter(|(_, left)| *left <= from).map(|(read, _)| *read).collect();

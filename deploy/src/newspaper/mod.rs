@@ -114,7 +114,7 @@ pub fn write(spec: &Spec, out: &Path, progress: &mut dyn FnMut(f32)) -> Result<S
         .with_context(|| format!("cannot write the newspaper to {}", out.display()))?;
     progress(1.0);
     let within = |from: Timestamp, until: Timestamp| {
-        record.behaviors.iter().filter(|row| (from..until).contains(&row.impression_time)).count()
+        record.behaviors.iter().filter(|row| (from..until).contains(&row.behavior.impression_time)).count()
     };
     Ok(Summary {
         articles: articles.len(),

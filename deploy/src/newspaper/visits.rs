@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use abovefold_schemas::tables::{BehaviorRow, EventRow, HistoryRead, Lookahead, OracleRow};
+use abovefold_schemas::tables::{BehaviorRow, EventRow, HindsightRow, HistoryRead, OracleRow};
 use abovefold_schemas::{ArticleId, ReaderId, Timestamp};
 
 use super::Spec;
@@ -23,7 +23,7 @@ const LIST: (usize, usize) = (5, 15);
 #[derive(Debug, Default)]
 pub(super) struct Record {
     /// The impressions with a click, in the order of time.
-    pub(super) behaviors: Vec<BehaviorRow>,
+    pub(super) behaviors: Vec<HindsightRow>,
     /// The true probabilities of `behaviors`.
     pub(super) oracle: Vec<OracleRow>,
     /// The reads of each reader, in the order of time, with the moment when each page was left.
@@ -228,7 +228,7 @@ impl Simulation<'_> {
             device_type: look.device,
             timestamp: left,
         });
-        self.record.behaviors.push(BehaviorRow {
+        let behavior = BehaviorRow {
             impression_id: number,
             article_id: look.page.map(|page| id(page.article)),
             impression_time: look.at,
@@ -244,11 +244,8 @@ impl Simulation<'_> {
             age: reader.age,
             is_subscriber: reader.is_subscriber,
             session_id: look.session,
-            lookahead: Lookahead {
-                next_read_time: read.read_time,
-                next_scroll_percentage: read.scroll_percentage,
-            },
-        });
+        };
+        self.record.behaviors.push(HindsightRow::new(behavior, read.read_time, read.scroll_percentage));
         self.record.reads[look.reader].push((read, left));
         self.memories[look.reader].open(clicked, self.articles[clicked].story, opened);
         self.popularity.count(clicked, opened);

@@ -1,11 +1,122 @@
 //! The ranker's trees: grown from the impressions of a pass.
 
-use abovefold_models::trees::{Lists, Trees, TreesOptions};
+use std::path::Path;
+
+use abovefold_models::{
+    Inference, InferenceOptions, ModelFolder,
+    trees::{Lists, Trees, TreesOptions},
+};
 use abovefold_operators::features::column_names;
+use abovefold_schemas::{
+    Timestamp,
+    tables::{ArticleRow, DataFolder},
+};
 use anyhow::Context;
 
-use super::pass::Seen;
-use crate::output::Output;
+use super::{
+    pass::{Pass, Seen},
+    stream::Stream,
+};
+use crate::{
+    dataset::{self, Vectors},
+    output::Output,
+};
+
+/// What the ranker is grown from.
+#[derive(Debug)]
+pub struct Ground<'a> {
+    /// The data folder.
+    pub data: &'a DataFolder,
+    /// Its articles.
+    pub articles: &'a [ArticleRow],
+    /// Their vectors.
+    pub vectors: &'a Vectors,
+    /// The networks whose scores are columns. They must not have learned from the impressions since `from`.
+    pub model: &'a ModelFolder,
+    /// How they run.
+    pub inference: InferenceOptions,
+    /// The first moment of the impressions that trees are grown from; what was before is folded.
+    pub from: Option<Timestamp>,
+    /// Nothing from this moment on is used.
+    pub until: Option<Timestamp>,
+    /// The most lists: the latest are taken.
+    pub most: usize,
+}
+
+/// The ranker's trees, and those of the drop-one table.
+#[derive(Debug)]
+pub struct Grown {
+    /// All columns.
+    pub ranker: Trees,
+    /// Each without a group of columns.
+    pub without: Vec<(&'static str, Trees)>,
+    /// Lists that they were grown from.
+    pub lists: usize,
+}
+
+impl Grown {
+    /// Writes the trees of the drop-one table into a model folder; `evaluate` shows what each group brings.
+    ///
+    /// # Errors
+    /// When a file can't be written.
+    pub fn save_drop_one(&self, dir: &Path) -> anyhow::Result<()> {
+        let dir = dir.join(DROP_ONE_FOLDER);
+        if dir.exists() {
+            std::fs::remove_dir_all(&dir).with_context(|| format!("replace {}", dir.display()))?;
+        }
+        if self.without.is_empty() {
+            return Ok(());
+        }
+        std::fs::create_dir_all(&dir).with_context(|| format!("make {}", dir.display()))?;
+        for (group, trees) in &self.without {
+            let file = dir.join(without_file(group));
+            std::fs::write(&file, trees.to_text()?).with_context(|| format!("write {}", file.display()))?;
+        }
+        Ok(())
+    }
+}
+
+/// Grows the ranker in one pass over the data; nothing where no impression has both a click and a miss.
+///
+/// # Errors
+/// When a table can't be read, or the networks or the library fail.
+pub fn grow(
+    ground: &Ground<'_>,
+    options: &TreesOptions,
+    drop_one: bool,
+    output: &Output,
+) -> anyhow::Result<Option<Grown>> {
+    let Ground { data, articles, vectors, model, .. } = ground;
+    let inference = Inference::start(model, ground.inference.clone())?;
+    let mut growing = Growing::new(ground.most);
+    let pass = Pass {
+        stream: Stream::open(data, &data.splits(), ground.from, ground.until)?,
+        vectors: vectors.as_of(dataset::published(articles)),
+        published: dataset::newsroom_times(articles),
+        categories: dataset::categories(articles),
+        inference: Some(&inference),
+        from: ground.from,
+        together: None,
+        output,
+        what: "folding, reads",
+    };
+    pass.run(&mut |chunk| {
+        chunk.seen.iter().for_each(|seen| growing.add(seen));
+        Ok(())
+    })?;
+    if growing.len() == 0 {
+        return Ok(None);
+    }
+    let ranker = growing.grow(options, output)?;
+    let mut without = Vec::new();
+    if drop_one {
+        // As many trees as the ranker has, so that only the columns differ.
+        for group in groups() {
+            without.push((group, growing.grow_without(group, ranker.count(), options, output)?));
+        }
+    }
+    Ok(Some(Grown { ranker, without, lists: growing.len() }))
+}
 
 /// The lists of a pass, as trees take them.
 #[derive(Debug)]
@@ -39,38 +150,41 @@ impl Growing {
         self.lists.lengths.len()
     }
 
-    /// Grows the trees; `without` leaves a group of columns out.
-    ///
-    /// # Errors
-    /// When the library refuses, or the lists say nothing.
-    pub fn grow(
-        &mut self,
+    /// Grows trees on all columns; how many is chosen on the last lists.
+    fn grow(&mut self, options: &TreesOptions, output: &Output) -> anyhow::Result<Trees> {
+        self.lists.keep_last(self.most);
+        let trees = Trees::train(&self.lists, options, &mut told("trees", output));
+        output.end_progress();
+        trees.with_context(|| format!("grow the ranker's trees on {} lists", self.len()))
+    }
+
+    /// Grows so many trees without a group of columns.
+    fn grow_without(
+        &self,
+        group: &str,
+        count: usize,
         options: &TreesOptions,
-        without: Option<&str>,
         output: &Output,
     ) -> anyhow::Result<Trees> {
-        self.lists.keep_last(self.most);
-        let what = match without {
-            Some(group) => format!("trees without {group}"),
-            None => "trees".to_owned(),
-        };
-        let mut told = |tree: usize, trees: usize, loss: f64| {
-            output.progress(&format!("{what}: loss {loss:.4}"), tree as u64, trees as u64);
-        };
-        let kept = columns_without(without);
-        let trees = match without {
-            None => Trees::train(&self.lists, options, &mut told),
-            Some(_) => Trees::train(&self.lists.of_columns(&kept), options, &mut told),
-        };
+        let kept = column_names().iter().enumerate().filter(|(_, column)| column.group != group);
+        let kept: Vec<usize> = kept.map(|(place, _)| place).collect();
+        let what = format!("trees without {group}");
+        let trees = Trees::grow(&self.lists.of_columns(&kept), options, count, &mut told(&what, output));
         output.end_progress();
-        trees.with_context(|| format!("grow the ranker's {what} on {} lists", self.len()))
+        trees.with_context(|| format!("grow the ranker's {what}"))
     }
 }
 
-/// Places of the columns that are left without a group.
-pub fn columns_without(group: Option<&str>) -> Vec<usize> {
-    let kept = column_names().iter().enumerate().filter(|(_, column)| Some(column.group) != group);
-    kept.map(|(place, _)| place).collect()
+fn told(what: &str, output: &Output) -> impl FnMut(usize, usize, f64) {
+    move |tree, trees, loss| output.progress(&format!("{what}, loss {loss:.4}"), tree as u64, trees as u64)
+}
+
+/// Where, within a model folder, the trees lie that lack a group of columns.
+pub const DROP_ONE_FOLDER: &str = "drop-one";
+
+/// The file of the trees that lack a group.
+pub fn without_file(group: &str) -> String {
+    format!("without-{}.txt", group.replace(' ', "-"))
 }
 
 /// The groups of columns that drop-one tables leave out.

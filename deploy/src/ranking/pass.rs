@@ -3,7 +3,9 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use abovefold_models::{Inference, RerankRequest, WIDTH, learner::LearnerOptions};
-use abovefold_operators::features::{Candidate, Columns, History, PastList, PastRead, columns::NetworkScores};
+use abovefold_operators::features::{
+    Candidate, Columns, History, PastArticle, PastList, PastRead, columns::NetworkScores,
+};
 use abovefold_schemas::{
     ArticleId, ReaderId, Timestamp,
     tables::BehaviorRow,
@@ -30,6 +32,8 @@ pub struct Pass<'a> {
     pub vectors: VectorsAsOf,
     /// When articles were published, where the newsroom says so.
     pub published: BTreeMap<ArticleId, Timestamp>,
+    /// The sections of articles, where they have one.
+    pub categories: BTreeMap<ArticleId, String>,
     /// The networks; without them their columns are missing.
     pub inference: Option<&'a Inference>,
     /// Only impressions since this moment are looked at; those before are folded only.
@@ -62,7 +66,6 @@ pub struct Seen {
 }
 
 /// What was folded at the end of a chunk of impressions, for those who look beyond the lists.
-#[derive(Debug)]
 pub struct Chunk<'a> {
     /// The impressions, in the order of time.
     pub seen: &'a [Seen],
@@ -143,14 +146,21 @@ impl Pass<'_> {
         let known = |article: &ArticleId| {
             self.published.get(article).copied().filter(|published| *published <= row.impression_time)
         };
+        let vector = |article: ArticleId| self.vectors.get(article, row.impression_time).map(|vector| &**vector);
+        let category = |article: ArticleId| self.categories.get(&article).map_or("", String::as_str);
         let candidate = |article: &ArticleId| Candidate {
             article: *article,
             published: known(article),
+            vector: vector(*article),
+            category: category(*article),
             session: f32::NAN,
             rerank: f32::NAN,
         };
-        let candidates: Vec<Candidate> = row.in_view.iter().map(candidate).collect();
-        let columns = history.features(&list, &candidates);
+        let candidates: Vec<Candidate<'_>> = row.in_view.iter().map(candidate).collect();
+        let article = |id: ArticleId| PastArticle { vector: vector(id), category: category(id) };
+        let reads = &history.reader(&row.reader).reads;
+        let past: Vec<PastArticle<'_>> = reads.iter().map(|read| article(ArticleId(read.article_id))).collect();
+        let columns = history.features(&list, &candidates, &past, row.article_id.map(article));
         let hours = |article: &ArticleId| {
             let age = history.counts().at(*article, row.impression_time).age_ms;
             age.map_or(f32::NAN, |ms| (ms as f64 / 3.6e6) as f32)

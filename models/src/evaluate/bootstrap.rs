@@ -87,10 +87,8 @@ pub(super) fn resample(tables: &[Table], readers: usize, resamples: usize, seed:
     while done < resamples {
         let now = AT_ONCE.min(resamples - done);
         weights.fill([0.0; AT_ONCE]);
-        for resample in 0..now {
-            for _ in 0..readers {
-                weights[below(&mut random, readers)][resample] += 1.0;
-            }
+        for draw in 0..now * readers {
+            weights[below(&mut random, readers)][draw / readers] += 1.0;
         }
         for (table, totals) in tables.iter().zip(&mut all) {
             let start = totals.len();

@@ -229,3 +229,20 @@ fn cost() {
         format!("{} rows: added in {added:?}, finished in {:?}\n", report.rows.len(), start.elapsed());
     std::io::Write::write_all(&mut std::io::stderr(), message.as_bytes()).unwrap();
 }
+
+#[test]
+fn the_page_needs_nothing_else() {
+    let mut evaluation = example(400, 40, 0.3);
+    evaluation.fact("data", "<folder> & \"more\"");
+    evaluation.add_retrieval("kNN", true, 1);
+    let page = evaluation.finish(50, 1).to_html();
+    for outside in ["http:", "https:", "<script", "url(", "@import", "<link", "<img", "src="] {
+        assert!(!page.contains(outside), "the page has {outside}");
+    }
+    assert!(page.contains("&lt;folder&gt; &amp; &quot;more&quot;") && !page.contains("NaN"));
+    assert!(page.matches("<svg").count() >= 10);
+    assert_eq!(page.matches("<svg").count(), page.matches("</svg>").count());
+    if let Some(file) = std::env::var_os("ABOVEFOLD_EXAMPLE_REPORT") {
+        std::fs::write(file, page).unwrap();
+    }
+}

@@ -120,8 +120,7 @@ impl Learner {
         if chosen.len() < 2 {
             return;
         }
-        let mut shares: Vec<f32> =
-            chosen.iter().map(|place| self.score(&h, *place)).collect();
+        let mut shares: Vec<f32> = chosen.iter().map(|place| self.score(&h, *place)).collect();
         softmax(&mut shares);
         shares[0] -= 1.0;
         let mut pull = [0.0_f32; LEARNED_WIDTH];

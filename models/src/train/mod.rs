@@ -191,7 +191,7 @@ pub fn train_from(
         bytes_held = facts.held_bytes,
         "article vectors"
     );
-    Ok(Trained { model: ModelFolder { card, weights, text: start.text }, curve: run.curve })
+    Ok(Trained { model: ModelFolder { card, weights, text: start.text, ranker: None }, curve: run.curve })
 }
 
 /// Removes what a training that came to its end has no more use for; called once the model is saved.

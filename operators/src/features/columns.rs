@@ -6,6 +6,7 @@ use abovefold_models::learner::Parts;
 use abovefold_schemas::{ArticleId, Timestamp};
 
 use super::{
+    content::{Content, PastArticle, contents},
     counts::{After, CountsAt, CountsTable},
     exposures::{ExposedAt, ExposureTable},
     moment::Moment,
@@ -24,11 +25,15 @@ pub struct Column {
 
 /// A candidate beside what the folds know of it.
 #[derive(Clone, Copy, Debug)]
-pub struct Candidate {
+pub struct Candidate<'a> {
     /// The article.
     pub article: ArticleId,
     /// When it was published, where the newsroom says so.
     pub published: Option<Timestamp>,
+    /// Its vector, at unit length.
+    pub vector: Option<&'a [f32]>,
+    /// Its section; empty where none is known.
+    pub category: &'a str,
     /// The session model's cosine; NaN where there is none.
     pub session: f32,
     /// The reranker's logit; NaN where there is none.
@@ -44,6 +49,10 @@ pub struct Inputs<'a> {
     pub exposures: Option<&'a ExposureTable>,
     /// What the learner says of each candidate, in their order; empty where nothing was learned.
     pub learned: &'a [Parts],
+    /// The articles of the moment's reads, in their order; empty where none is known.
+    pub past: &'a [PastArticle<'a>],
+    /// The page's article.
+    pub page: Option<PastArticle<'a>>,
 }
 
 /// A matrix of columns, one row a candidate.
@@ -109,11 +118,11 @@ pub fn column_names() -> &'static [Column] {
 fn columns() -> Vec<Column> {
     let counts = CountsTable::new(1);
     let moment = Moment { now: Timestamp(0), reads: &[], total_reads: 0, page: None, device: 0 };
-    build(&moment, &[], &Inputs { counts: &counts, exposures: None, learned: &[] }).names
+    build(&moment, &[], &Inputs { counts: &counts, exposures: None, learned: &[], past: &[], page: None }).names
 }
 
 /// The columns of each candidate, at a moment.
-pub fn features_at(moment: &Moment<'_>, candidates: &[Candidate], inputs: &Inputs<'_>) -> Columns {
+pub fn features_at(moment: &Moment<'_>, candidates: &[Candidate<'_>], inputs: &Inputs<'_>) -> Columns {
     let built = build(moment, candidates, inputs);
     let width = built.columns.len();
     let mut values = vec![0.0; width * candidates.len()];
@@ -125,7 +134,7 @@ pub fn features_at(moment: &Moment<'_>, candidates: &[Candidate], inputs: &Input
     Columns { values, width }
 }
 
-fn build(moment: &Moment<'_>, candidates: &[Candidate], inputs: &Inputs<'_>) -> Builder {
+fn build(moment: &Moment<'_>, candidates: &[Candidate<'_>], inputs: &Inputs<'_>) -> Builder {
     let mut to = Builder { names: Vec::new(), columns: Vec::new() };
     let at: Vec<CountsAt> =
         candidates.iter().map(|candidate| inputs.counts.at(candidate.article, moment.now)).collect();
@@ -135,6 +144,7 @@ fn build(moment: &Moment<'_>, candidates: &[Candidate], inputs: &Inputs<'_>) -> 
     age(&mut to, moment, candidates, &at);
     transitions(&mut to, moment, candidates, inputs, (&pages, &after), &at);
     exposures(&mut to, moment, candidates, inputs, &at);
+    content(&mut to, &contents(moment, candidates, inputs.past, inputs.page));
     learned(&mut to, candidates, inputs);
     let session: Vec<f32> = candidates.iter().map(|candidate| candidate.session).collect();
     let rerank: Vec<f32> = candidates.iter().map(|candidate| candidate.rerank).collect();
@@ -171,8 +181,7 @@ fn popularity(to: &mut Builder, at: &[CountsAt]) {
     to.add(group, "rise_2m_20m", rise(0, 2));
     to.add(group, "rise_7m_45m", rise(1, 3));
     to.add(group, "rise_45m_8h", rise(3, 4));
-    let draw: Vec<f32> =
-        at.iter().map(|at| ((at.followed + 0.5) / (at.reads[4] + 1.0)) as f32).collect();
+    let draw: Vec<f32> = at.iter().map(|at| ((at.followed + 0.5) / (at.reads[4] + 1.0)) as f32).collect();
     to.add(group, "followed_rank", ranks(&draw));
     to.add(group, "followed", draw);
     let dwell: Vec<f32> = at.iter().map(|at| at.dwell.map_or(f32::NAN, |dwell| dwell as f32)).collect();
@@ -180,7 +189,7 @@ fn popularity(to: &mut Builder, at: &[CountsAt]) {
     to.add(group, "dwell", dwell);
 }
 
-fn age(to: &mut Builder, moment: &Moment<'_>, candidates: &[Candidate], at: &[CountsAt]) {
+fn age(to: &mut Builder, moment: &Moment<'_>, candidates: &[Candidate<'_>], at: &[CountsAt]) {
     let group = "age";
     let hours = |ms: Option<i64>| ms.map_or(f32::NAN, |ms| (ms as f64 / 3.6e6) as f32);
     let seen: Vec<f32> = at.iter().map(|at| hours(at.age_ms)).collect();
@@ -193,21 +202,21 @@ fn age(to: &mut Builder, moment: &Moment<'_>, candidates: &[Candidate], at: &[Co
         .collect();
     to.add(group, "published_rank", ranks(&published));
     to.add(group, "published_h", published);
-    let since = |candidate: &Candidate| hours(moment.since_read(candidate.article));
+    let since = |candidate: &Candidate<'_>| hours(moment.since_read(candidate.article));
     to.add("reader", "read_before_h", candidates.iter().map(since).collect());
 }
 
 fn transitions(
     to: &mut Builder,
     moment: &Moment<'_>,
-    candidates: &[Candidate],
+    candidates: &[Candidate<'_>],
     inputs: &Inputs<'_>,
     (pages, after): (&[ArticleId], &[After]),
     at: &[CountsAt],
 ) {
     let group = "also-read";
-    let of = |page: usize, candidate: &Candidate| after.get(page).map(|after| after.of(candidate.article));
-    let column = |worth: &dyn Fn(&Candidate) -> Option<f64>| -> Vec<f32> {
+    let of = |page: usize, candidate: &Candidate<'_>| after.get(page).map(|after| after.of(candidate.article));
+    let column = |worth: &dyn Fn(&Candidate<'_>) -> Option<f64>| -> Vec<f32> {
         candidates.iter().map(|candidate| worth(candidate).map_or(f32::NAN, |worth| worth as f32)).collect()
     };
     let lately = column(&|candidate| Some(of(0, candidate)?.1));
@@ -217,12 +226,12 @@ fn transitions(
     let weight = column(&|candidate| Some(of(0, candidate)?.0));
     to.add(group, "next_share", shares(&weight));
     let total = after.first().map_or(0.0, |after| after.total.0);
-    let smoothed = |candidate: &Candidate| {
+    let smoothed = |candidate: &Candidate<'_>| {
         let after = after.first()?.of(candidate.article).0;
         Some((after / (total + 5.0)) as f32)
     };
     to.add(group, "next_smoothed", candidates.iter().map(|c| smoothed(c).unwrap_or(f32::NAN)).collect());
-    let lift = |(candidate, at): (&Candidate, &CountsAt)| {
+    let lift = |(candidate, at): (&Candidate<'_>, &CountsAt)| {
         let after = after.first()?.of(candidate.article).0;
         Some(((after + 0.1) / (at.reads[5] + 2.0)) as f32)
     };
@@ -252,7 +261,7 @@ fn transitions(
 fn exposures(
     to: &mut Builder,
     moment: &Moment<'_>,
-    candidates: &[Candidate],
+    candidates: &[Candidate<'_>],
     inputs: &Inputs<'_>,
     at: &[CountsAt],
 ) {
@@ -279,7 +288,31 @@ fn exposures(
     to.add(group, "reads_for_shown", column(&|shown, at| (at.reads[4] + 0.5) / (shown.shown[1] + 5.0)));
 }
 
-fn learned(to: &mut Builder, candidates: &[Candidate], inputs: &Inputs<'_>) {
+fn content(to: &mut Builder, contents: &[Content]) {
+    let group = "content";
+    let column = |part: &dyn Fn(&Content) -> f32| -> Vec<f32> { contents.iter().map(part).collect() };
+    let mean = column(&|content| content.mean);
+    to.add(group, "mean_cosine_rank", ranks(&mean));
+    to.add(group, "mean_cosine", mean);
+    let visit = column(&|content| content.visit);
+    to.add(group, "visit_cosine_rank", ranks(&visit));
+    to.add(group, "visit_cosine", visit);
+    let last = column(&|content| content.last);
+    to.add(group, "last_cosine_rank", ranks(&last));
+    to.add(group, "last_cosine", last);
+    let nearest = column(&|content| content.nearest);
+    to.add(group, "nearest_rank", ranks(&nearest));
+    to.add(group, "nearest_cosine", nearest);
+    to.add(group, "nearest_h", column(&|content| content.nearest_h));
+    to.add(group, "same_story", column(&|content| content.same_story));
+    let section = column(&|content| content.section);
+    to.add(group, "section_rank", ranks(&section));
+    to.add(group, "section", section);
+    to.add(group, "section_lately", column(&|content| content.section_lately));
+    to.add(group, "section_of_page", column(&|content| content.section_of_page));
+}
+
+fn learned(to: &mut Builder, candidates: &[Candidate<'_>], inputs: &Inputs<'_>) {
     let group = "learned";
     let part = |part: &dyn Fn(&Parts) -> f32| -> Vec<f32> {
         (0..candidates.len()).map(|row| inputs.learned.get(row).map_or(f32::NAN, part)).collect()
@@ -305,7 +338,7 @@ fn networks(to: &mut Builder, scores: &NetworkScores<'_>) {
     to.add("reranker", "rerank", scores.rerank.to_vec());
 }
 
-fn context(to: &mut Builder, moment: &Moment<'_>, candidates: &[Candidate], pages: &[ArticleId]) {
+fn context(to: &mut Builder, moment: &Moment<'_>, candidates: &[Candidate<'_>], pages: &[ArticleId]) {
     let group = "context";
     let all = |value: f32| vec![value; candidates.len()];
     to.add(group, "hour", all(f32::from(moment.hour())));
@@ -313,7 +346,8 @@ fn context(to: &mut Builder, moment: &Moment<'_>, candidates: &[Candidate], page
     to.add(group, "pages", all(pages.len() as f32));
     to.add(group, "visit_reads", all(moment.visit().count() as f32));
     to.add(group, "total_reads", all((moment.total_reads as f32).ln_1p()));
-    let idle = moment.reads.last().map_or(f32::NAN, |read| ((moment.now.0 - read.time) as f64 / 3.6e6) as f32);
+    let idle =
+        moment.reads.last().map_or(f32::NAN, |read| ((moment.now.0 - read.time) as f64 / 3.6e6) as f32);
     to.add(group, "reader_idle_h", all(idle));
     to.add(group, "on_page", all(f32::from(u8::from(moment.page.is_some()))));
 }

@@ -10,8 +10,8 @@ use abovefold_schemas::{
 use crate::fold::{
     cache::FixedMap,
     trends::{
-        ALSO_READ_HALF_LIFE_MS, FOLLOWED_HALF_LIFE, HALF_LIVES_MS, ReadFacts, count_read, count_successor, decay,
-        decayed_reads, lately,
+        ALSO_READ_HALF_LIFE_MS, FOLLOWED_HALF_LIFE, HALF_LIVES_MS, ReadFacts, count_read, count_successor,
+        decay, decayed_reads, lately,
     },
 };
 
@@ -87,7 +87,9 @@ impl CountsTable {
     /// Articles that somebody read since a moment.
     pub fn alive(&self, since: Timestamp) -> BTreeSet<ArticleId> {
         let all = self.partitions.iter().flat_map(FixedMap::iter);
-        all.filter(|(_, counts)| counts.reads > 0 && counts.time >= since.0).map(|(article, _)| *article).collect()
+        all.filter(|(_, counts)| counts.reads > 0 && counts.time >= since.0)
+            .map(|(article, _)| *article)
+            .collect()
     }
 
     /// Reads of all articles, decayed by the half-life of [`FOLLOWED_HALF_LIFE`].

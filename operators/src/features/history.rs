@@ -10,6 +10,7 @@ use abovefold_schemas::{
 
 use super::{
     columns::{Candidate, Columns, Inputs, features_at},
+    content::PastArticle,
     counts::CountsTable,
     exposures::ExposureTable,
     moment::Moment,
@@ -149,12 +150,18 @@ impl History {
         }
     }
 
-    /// The columns of a list's candidates.
-    pub fn features(&self, list: &PastList<'_>, candidates: &[Candidate]) -> Columns {
+    /// The columns of a list's candidates. `past` are the articles of the reader's reads, in their order.
+    pub fn features(
+        &self,
+        list: &PastList<'_>,
+        candidates: &[Candidate<'_>],
+        past: &[PastArticle<'_>],
+        page: Option<PastArticle<'_>>,
+    ) -> Columns {
         let moment = self.moment(list);
         let ids: Vec<ArticleId> = candidates.iter().map(|candidate| candidate.article).collect();
         let learned = self.learner.table().scores(&moment.learned(list.reader, &moment.pages()), &ids);
-        let inputs = Inputs { counts: &self.counts, exposures: Some(&self.exposures), learned: &learned };
+        let inputs = Inputs { counts: &self.counts, exposures: Some(&self.exposures), learned: &learned, past, page };
         features_at(&moment, candidates, &inputs)
     }
 }
@@ -187,10 +194,12 @@ mod tests {
     /// Whatever happens after a moment, the columns that were read off before it keep their bytes: it is the same fold, cut there.
     #[test]
     fn the_future_does_not_change_the_past() {
-        let candidates: Vec<Candidate> = (0..23)
+        let candidates: Vec<Candidate<'_>> = (0..23)
             .map(|id| Candidate {
                 article: ArticleId(id),
                 published: Some(at(id)),
+                vector: None,
+                category: "news",
                 session: 0.5,
                 rerank: f32::NAN,
             })
@@ -198,7 +207,7 @@ mod tests {
         let reader = ReaderId::new("r3").unwrap();
         let list = PastList { reader: &reader, time: at(400), page: Some(ArticleId(4)), device: 1 };
         let bits = |history: &History| -> Vec<u32> {
-            history.features(&list, &candidates).values.into_iter().map(f32::to_bits).collect()
+            history.features(&list, &candidates, &[], None).values.into_iter().map(f32::to_bits).collect()
         };
         let mut whole = History::new(3, LearnerOptions::default());
         fold(&mut whole, 0..400);

@@ -4,6 +4,7 @@
 //! state store, training and evaluation with the same folds run over history: one piece of code, so that the two cannot differ, and
 //! nothing of the future can leak in.
 //!
+//! - [`content`]: what the reader's reads say of a candidate, by vector and section
 //! - [`counts`]: the counts of all articles, by partition
 //! - [`moment`]: what is known of the reader and the request
 //! - [`columns`]: the columns and their names
@@ -13,6 +14,7 @@
 //! - [`relative`]: a candidate beside the others of its list
 
 pub mod columns;
+pub mod content;
 pub mod counts;
 pub mod exposures;
 pub mod history;
@@ -21,6 +23,7 @@ pub mod ranker;
 pub mod relative;
 
 pub use columns::{Candidate, Column, Columns, Inputs, column_names, features_at};
+pub use content::PastArticle;
 pub use counts::CountsTable;
 pub use exposures::ExposureTable;
 pub use history::{History, PastList, PastRead};

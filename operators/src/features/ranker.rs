@@ -19,7 +19,9 @@ pub enum RankerError {
     #[error(transparent)]
     Trees(#[from] TreesError),
     /// Trained by a version with other columns.
-    #[error("the ranker was grown on the column {0:?}, which this version does not compute; train the model again")]
+    #[error(
+        "the ranker was grown on the column {0:?}, which this version does not compute; train the model again"
+    )]
     Column(String),
 }
 

@@ -3,7 +3,10 @@
 /// Each value's share of the sum; zero where the sum is zero. What is missing stays missing and counts as nothing.
 pub fn shares(values: &[f32]) -> Vec<f32> {
     let sum: f64 = values.iter().filter(|value| !value.is_nan()).map(|value| f64::from(*value)).sum();
-    values.iter().map(|value| if sum > 0.0 { (f64::from(*value) / sum) as f32 } else { value * 0.0 }).collect()
+    values
+        .iter()
+        .map(|value| if sum > 0.0 { (f64::from(*value) / sum) as f32 } else { value * 0.0 })
+        .collect()
 }
 
 /// Each value as a share of the greatest one.

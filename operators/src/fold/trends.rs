@@ -55,7 +55,8 @@ pub fn count_read(counts: &mut ArticleCounts, time: Timestamp, facts: ReadFacts)
     let add = |sum: f64, what: f64| sum * keep + weight * what;
     counts.followed = add(counts.followed, f64::from(u8::from(facts.followed)));
     let seconds = facts.read_time.filter(|seconds| seconds.is_finite() && *seconds >= 0.0);
-    counts.dwell = add(counts.dwell, seconds.map_or(0.0, |seconds| f64::from(seconds.min(LONGEST_READ)).ln_1p()));
+    counts.dwell =
+        add(counts.dwell, seconds.map_or(0.0, |seconds| f64::from(seconds.min(LONGEST_READ)).ln_1p()));
     counts.dwells = add(counts.dwells, f64::from(u8::from(seconds.is_some())));
     counts.reads += 1;
     counts.time = counts.time.max(time.0);
@@ -79,7 +80,13 @@ pub fn count_successor(counts: &mut ArticleCounts, next: ArticleId, time: Timest
             successor.time = successor.time.max(time.0);
         }
         None => {
-            counts.next.push(Successor { article_id: next.0, weight: 1.0, time: time.0, lately: 1.0, follows });
+            counts.next.push(Successor {
+                article_id: next.0,
+                weight: 1.0,
+                time: time.0,
+                lately: 1.0,
+                follows,
+            });
         }
     }
     if counts.next.len() > MAX_SUCCESSORS {

@@ -15,6 +15,9 @@ use super::{Columns, TableError, TableRow};
 use crate::ids::{ArticleId, ReaderId, Timestamp};
 
 /// One impression: a list of articles that a reader saw, and which of them were clicked.
+///
+/// EB-NeRD's `next_read_time` and `next_scroll_percentage` look ahead: they are written as null and never read; see
+/// [`HindsightRow`](super::HindsightRow).
 #[derive(Clone, Debug, PartialEq)]
 pub struct BehaviorRow {
     /// Its number.
@@ -47,19 +50,6 @@ pub struct BehaviorRow {
     pub is_subscriber: bool,
     /// The visit.
     pub session_id: u32,
-    /// What happened after the click: the label's telemetry, never a feature.
-    pub lookahead: Lookahead,
-}
-
-/// EB-NeRD's `next_read_time` and `next_scroll_percentage`. They are known only after the click that a ranker
-/// is to foretell, so no feature may be made of them; as the telemetry of the read that the click led to,
-/// they are data.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Lookahead {
-    /// Seconds on the clicked article.
-    pub next_read_time: Option<f32>,
-    /// How far the clicked article was scrolled, 0 to 100.
-    pub next_scroll_percentage: Option<f32>,
 }
 
 impl TableRow for BehaviorRow {
@@ -79,8 +69,6 @@ impl TableRow for BehaviorRow {
         "age",
         "is_subscriber",
         "session_id",
-        "next_read_time",
-        "next_scroll_percentage",
     ];
 
     fn schema() -> Schema {
@@ -123,8 +111,6 @@ impl TableRow for BehaviorRow {
         let age = columns.cells::<Int8Type>("age")?;
         let is_subscriber = columns.cells::<Int8Type>("is_subscriber")?;
         let session_id = columns.cells::<UInt32Type>("session_id")?;
-        let next_read_time = columns.cells::<Float32Type>("next_read_time")?;
-        let next_scroll_percentage = columns.cells::<Float32Type>("next_scroll_percentage")?;
         columns.require("article_ids_inview", "a list of Int32")?;
         (0..columns.rows())
             .map(|row| {
@@ -144,10 +130,6 @@ impl TableRow for BehaviorRow {
                     age: age.get(row),
                     is_subscriber: is_subscriber.get(row).is_some_and(|flag| flag != 0),
                     session_id: session_id.get(row).unwrap_or(0),
-                    lookahead: Lookahead {
-                        next_read_time: next_read_time.get(row),
-                        next_scroll_percentage: next_scroll_percentage.get(row),
-                    },
                 })
             })
             .collect()
@@ -192,8 +174,8 @@ impl TableRow for BehaviorRow {
             bytes(|row| row.age),
             flags(|row| row.is_subscriber),
             counts(|row| row.session_id),
-            floats(|row| row.lookahead.next_read_time),
-            floats(|row| row.lookahead.next_scroll_percentage),
+            floats(|_| None),
+            floats(|_| None),
         ])
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{BehaviorRow, EventRow, HistoryRow, Rows, TableError};
+use super::{EventRow, HindsightRow, HistoryRow, Rows, TableError};
 use crate::ids::{ArticleId, ReaderId, Timestamp};
 
 /// A click and an entry of a history are one read when the page was opened within this time of the
@@ -46,7 +46,7 @@ impl Readers {
 /// The reads that histories and clicks tell of, each once, in the order of time.
 pub(super) fn events(
     histories: impl Iterator<Item = Result<HistoryRow, TableError>>,
-    behaviors: impl Iterator<Item = Result<BehaviorRow, TableError>>,
+    behaviors: impl Iterator<Item = Result<HindsightRow, TableError>>,
 ) -> Result<Rows<EventRow>, TableError> {
     let mut readers = Readers::default();
     let mut reads = Vec::new();
@@ -65,18 +65,19 @@ pub(super) fn events(
         }));
     }
     for behavior in behaviors {
-        let behavior = behavior?;
+        let HindsightRow { behavior, next_read_time, next_scroll_percentage } = behavior?;
         let reader = readers.number(behavior.reader);
         for (place, article) in behavior.clicked.iter().enumerate() {
             // The telemetry belongs to the page that was opened next, so only to the first of several.
-            let next = if place == 0 { behavior.lookahead } else { Default::default() };
+            let (read_time, scroll_pct) =
+                if place == 0 { (next_read_time, next_scroll_percentage) } else { (None, None) };
             reads.push(Read {
                 opened: behavior.impression_time.0,
-                left: left(behavior.impression_time, next.next_read_time),
+                left: left(behavior.impression_time, read_time),
                 article: article.0,
                 reader,
-                read_time: next.next_read_time,
-                scroll_pct: next.next_scroll_percentage,
+                read_time,
+                scroll_pct,
                 device_type: behavior.device_type,
                 from_click: true,
             });
@@ -155,7 +156,7 @@ fn in_order(mut reads: Vec<Read>, readers: Readers) -> Rows<EventRow> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tables::{HistoryRead, Lookahead};
+    use crate::tables::{BehaviorRow, HistoryRead};
 
     fn history(opened: i64, article: i64) -> Result<HistoryRow, TableError> {
         let read = HistoryRead {
@@ -167,8 +168,8 @@ mod tests {
         Ok(HistoryRow { reader: ReaderId::new("7").unwrap(), reads: vec![read] })
     }
 
-    fn click(shown: i64, article: i64) -> Result<BehaviorRow, TableError> {
-        Ok(BehaviorRow {
+    fn click(shown: i64, article: i64) -> Result<HindsightRow, TableError> {
+        let behavior = BehaviorRow {
             impression_id: 1,
             article_id: None,
             impression_time: Timestamp(shown),
@@ -184,8 +185,8 @@ mod tests {
             age: None,
             is_subscriber: false,
             session_id: 1,
-            lookahead: Lookahead { next_read_time: Some(4.0), next_scroll_percentage: None },
-        })
+        };
+        Ok(HindsightRow::new(behavior, Some(4.0), None))
     }
 
     #[test]
@@ -203,7 +204,7 @@ mod tests {
     #[test]
     fn an_event_is_later_than_its_impression() {
         let mut silent = click(500, 1).unwrap();
-        silent.lookahead = Lookahead::default();
+        silent.next_read_time = None;
         let told = events(std::iter::empty(), std::iter::once(Ok(silent))).unwrap();
         assert_eq!(told.map(|event| event.unwrap().timestamp.0).collect::<Vec<_>>(), [501]);
     }

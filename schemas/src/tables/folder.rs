@@ -7,8 +7,8 @@ use arrow::datatypes::TimestampMillisecondType;
 
 use super::reader::open_batches;
 use super::{
-    ArticleRow, BehaviorRow, Columns, EventRow, HistoryRow, OracleRow, TableError, TableReader, TableRow,
-    VectorRow, derive,
+    ArticleRow, BehaviorRow, Catalogue, Columns, EventRow, HindsightRow, HistoryRow, OracleRow, TableError,
+    TableReader, TableRow, VectorRow, derive,
 };
 
 /// Rows of a data folder, decoded a batch at a time. Ends after the first error.
@@ -141,12 +141,31 @@ impl DataFolder {
         Ok(rows)
     }
 
-    /// The readers' histories of a split, in the file's order.
+    /// The readers' histories of a split, in the file's order. Each ends where the split begins: what the file has from the split's first
+    /// impression on is left out, since it would tell what was clicked.
     ///
     /// # Errors
     /// When the folder has no such split, or a file can't be opened.
     pub fn history(&self, split: Split) -> Result<Rows<HistoryRow>, TableError> {
-        self.table(split, "history.parquet")
+        let mut rows: Rows<HistoryRow> = Box::new(std::iter::empty());
+        for one in self.parts(split)? {
+            let Some(file) = self.file(one, "history.parquet") else { continue };
+            let histories = TableReader::<HistoryRow>::open(file)?;
+            let begin = match self.file(one, "behaviors.parquet") {
+                Some(behaviors) => first_impression(&behaviors)?,
+                None => None,
+            };
+            rows = Box::new(rows.chain(histories.map(move |history| history.map(|row| cut(row, begin)))));
+        }
+        Ok(rows)
+    }
+
+    /// All articles, each unknown before its publication; none when the folder has no `articles.parquet`.
+    ///
+    /// # Errors
+    /// As [`DataFolder::articles`].
+    pub fn catalogue(&self) -> Result<Catalogue, TableError> {
+        Ok(Catalogue::new(self.articles()?))
     }
 
     /// The true probabilities of a generated newspaper, or `None` when the folder has no `oracle.parquet`.
@@ -177,7 +196,8 @@ impl DataFolder {
     pub fn events(&self) -> Result<Rows<EventRow>, TableError> {
         let file = self.path.join("events.parquet");
         if !file.is_file() {
-            return derive::events(self.history(Split::Whole)?, self.behaviors(Split::Whole)?);
+            let behaviors = self.table::<HindsightRow>(Split::Whole, "behaviors.parquet")?;
+            return derive::events(self.history(Split::Whole)?, behaviors);
         }
         let events = TableReader::<EventRow>::open(&file)?;
         if in_time_order(&file)? {
@@ -189,25 +209,53 @@ impl DataFolder {
     /// The files `name` of a split. A flat folder may lack all but its impressions, and EB-NeRD's test set
     /// hides the clicks, so a missing file of an existing split reads as an empty table.
     fn table<R: TableRow + Send + 'static>(&self, split: Split, name: &str) -> Result<Rows<R>, TableError> {
-        let splits = self.splits();
-        let wanted = if split == Split::Whole { splits.clone() } else { vec![split] };
         let mut rows: Rows<R> = Box::new(std::iter::empty());
-        for one in wanted {
-            if !splits.contains(&one) {
-                let expected: Vec<&str> = splits.iter().map(|split| name_of(*split)).collect();
-                return Err(TableError::NoSplit {
-                    path: self.path.clone(),
-                    part: name_of(one),
-                    expected: expected.join(", "),
-                });
-            }
-            let file = self.path.join(folder_of(one)).join(name);
-            if file.is_file() {
-                rows = Box::new(rows.chain(TableReader::<R>::open(file)?));
-            }
+        for file in self.parts(split)?.into_iter().filter_map(|one| self.file(one, name)) {
+            rows = Box::new(rows.chain(TableReader::<R>::open(file)?));
         }
         Ok(rows)
     }
+
+    /// The splits of the folder that one asked for consists of.
+    fn parts(&self, split: Split) -> Result<Vec<Split>, TableError> {
+        let splits = self.splits();
+        if split == Split::Whole || splits.contains(&split) {
+            return Ok(if split == Split::Whole { splits } else { vec![split] });
+        }
+        let expected: Vec<&str> = splits.iter().map(|split| name_of(*split)).collect();
+        Err(TableError::NoSplit {
+            path: self.path.clone(),
+            part: name_of(split),
+            expected: expected.join(", "),
+        })
+    }
+
+    fn file(&self, split: Split, name: &str) -> Option<PathBuf> {
+        Some(self.path.join(folder_of(split)).join(name)).filter(|file| file.is_file())
+    }
+}
+
+/// A history without what was opened at `begin` or later.
+fn cut(mut row: HistoryRow, begin: Option<i64>) -> HistoryRow {
+    if let Some(begin) = begin {
+        row.reads.retain(|read| read.impression_time.0 < begin);
+    }
+    row
+}
+
+/// The time of the earliest impression of a file, in milliseconds; reads that column only.
+fn first_impression(file: &Path) -> Result<Option<i64>, TableError> {
+    let mut first: Option<i64> = None;
+    for batch in open_batches(file, &["impression_time"])? {
+        let batch =
+            batch.map_err(|error| TableError::Parquet { path: file.to_owned(), source: error.into() })?;
+        let columns = Columns::new(file, &batch);
+        let times = columns.cells::<TimestampMillisecondType>("impression_time")?;
+        for time in (0..batch.num_rows()).filter_map(|row| times.get(row)) {
+            first = Some(first.map_or(time, |first| first.min(time)));
+        }
+    }
+    Ok(first)
 }
 
 fn name_of(split: Split) -> &'static str {

@@ -9,8 +9,9 @@
 //! `large_list` or views, text may be `utf8`, `large_utf8`, views or dictionaries, times may be in any unit,
 //! and optional columns may be missing.
 //!
-//! Columns that look into the future of an impression or an article are kept apart ([`Lookahead`]) or not
-//! read at all (the lifetime totals of `articles.parquet`), so that none becomes a feature by accident.
+//! Nothing that is given out looks ahead, so that none of it becomes a feature by accident: columns that look into the future of an
+//! impression can be written only ([`HindsightRow`]), the lifetime totals of `articles.parquet` are not read at all, histories end where
+//! their split begins, and a [`Catalogue`] knows no article before it was published.
 //!
 //! ```no_run
 //! # fn main() -> Result<(), abovefold_schemas::tables::TableError> {
@@ -27,11 +28,13 @@
 
 mod articles;
 mod behaviors;
+mod catalogue;
 mod columns;
 mod derive;
 mod error;
 mod events;
 mod folder;
+mod hindsight;
 mod history;
 mod oracle;
 mod reader;
@@ -39,11 +42,13 @@ mod vectors;
 mod writer;
 
 pub use articles::ArticleRow;
-pub use behaviors::{BehaviorRow, Lookahead};
+pub use behaviors::BehaviorRow;
+pub use catalogue::{Catalogue, KnownArticles};
 pub use columns::Columns;
 pub use error::TableError;
 pub use events::EventRow;
 pub use folder::{DataFolder, Layout, Rows, Split};
+pub use hindsight::HindsightRow;
 pub use history::{HistoryRead, HistoryRow};
 pub use oracle::OracleRow;
 pub use reader::TableReader;

@@ -1,0 +1,133 @@
+//! What the reader's reads say of a candidate by what the articles are about: their vectors and their sections.
+
+use super::{columns::Candidate, moment::Moment};
+
+/// An article that the reader read, as it is known now.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PastArticle<'a> {
+    /// Its vector, at unit length.
+    pub vector: Option<&'a [f32]>,
+    /// Its section; empty where none is known.
+    pub category: &'a str,
+}
+
+/// The latest reads whose vectors are compared one by one.
+pub const COMPARED: usize = 24;
+/// Two articles of a cosine above this are about the same thing.
+const SAME_STORY: f32 = 0.5;
+/// Reads that a section's share is smoothed by.
+const SMOOTHING: f32 = 4.0;
+
+/// What is known of one candidate; NaN where it is not.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Content {
+    /// Cosine with the mean of the vectors read.
+    pub(super) mean: f32,
+    /// Cosine with the mean of the vectors of this visit.
+    pub(super) visit: f32,
+    /// Cosine with the page, or with the last read.
+    pub(super) last: f32,
+    /// The greatest cosine with one of the last reads.
+    pub(super) nearest: f32,
+    /// Hours since the read that it is nearest to.
+    pub(super) nearest_h: f32,
+    /// The last reads that are about the same thing.
+    pub(super) same_story: f32,
+    /// How much of the last reads is of its section, against a twentieth; the logarithm of the ratio.
+    pub(super) section: f32,
+    /// The same of the last ten reads.
+    pub(super) section_lately: f32,
+    /// Whether it is of the section of the page.
+    pub(super) section_of_page: f32,
+}
+
+const UNKNOWN: Content = Content {
+    mean: f32::NAN,
+    visit: f32::NAN,
+    last: f32::NAN,
+    nearest: f32::NAN,
+    nearest_h: f32::NAN,
+    same_story: f32::NAN,
+    section: f32::NAN,
+    section_lately: f32::NAN,
+    section_of_page: f32::NAN,
+};
+
+/// What the reader's reads say of each candidate. `past` are the articles of `moment.reads`, in their order.
+pub(super) fn contents(
+    moment: &Moment<'_>,
+    candidates: &[Candidate<'_>],
+    past: &[PastArticle<'_>],
+    page: Option<PastArticle<'_>>,
+) -> Vec<Content> {
+    debug_assert!(past.is_empty() || past.len() == moment.reads.len(), "one article a read");
+    let visit_reads = moment.visit().count().min(past.len());
+    let mean = mean_of(past);
+    let visit = mean_of(&past[past.len() - visit_reads..]);
+    let last = page.or(past.last().copied()).and_then(|article| article.vector);
+    let compared = past.len().saturating_sub(COMPARED);
+    let sections = |past: &[PastArticle<'_>], category: &str| {
+        let reads = past.iter().filter(|article| !article.category.is_empty()).count() as f32;
+        let of_it = past.iter().filter(|article| article.category == category).count() as f32;
+        ((of_it + SMOOTHING / 20.0) / (reads + SMOOTHING) * 20.0).ln()
+    };
+    let content = |candidate: &Candidate<'_>| {
+        let mut content = UNKNOWN;
+        if !candidate.category.is_empty() && !past.is_empty() {
+            content.section = sections(past, candidate.category);
+            content.section_lately = sections(&past[past.len().saturating_sub(10)..], candidate.category);
+        }
+        if let Some(page) = page.filter(|page| !page.category.is_empty() && !candidate.category.is_empty()) {
+            content.section_of_page = f32::from(u8::from(page.category == candidate.category));
+        }
+        let Some(vector) = candidate.vector else { return content };
+        let cosine = |with: &Option<Vec<f32>>| with.as_ref().map_or(f32::NAN, |with| dot(vector, with));
+        content.mean = cosine(&mean);
+        content.visit = cosine(&visit);
+        content.last = last.map_or(f32::NAN, |last| dot(vector, last));
+        let (mut nearest, mut same) = (None::<(f32, usize)>, 0.0);
+        for (place, article) in past.iter().enumerate().skip(compared) {
+            let Some(read) = article.vector else { continue };
+            let cosine = dot(vector, read);
+            same += f32::from(u8::from(cosine > SAME_STORY));
+            if nearest.is_none_or(|(greatest, _)| cosine >= greatest) {
+                nearest = Some((cosine, place));
+            }
+        }
+        if let Some((cosine, place)) = nearest {
+            content.nearest = cosine;
+            content.nearest_h = ((moment.now.0 - moment.reads[place].time) as f64 / 3.6e6) as f32;
+            content.same_story = same;
+        }
+        content
+    };
+    candidates.iter().map(content).collect()
+}
+
+/// The mean of the vectors, at unit length; nothing where there is none, or they cancel out.
+fn mean_of(past: &[PastArticle<'_>]) -> Option<Vec<f32>> {
+    let mut sum: Vec<f32> = Vec::new();
+    for vector in past.iter().filter_map(|article| article.vector) {
+        sum.resize(vector.len(), 0.0);
+        sum.iter_mut().zip(vector).for_each(|(sum, x)| *sum += x);
+    }
+    let length = dot(&sum, &sum).sqrt();
+    if length <= 1e-6 {
+        return None;
+    }
+    sum.iter_mut().for_each(|x| *x /= length);
+    Some(sum)
+}
+
+/// `a . b`, in sixteen lanes that are added up in one order.
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let mut lanes = [0.0_f32; 16];
+    let (a16, b16) = (a.chunks_exact(16), b.chunks_exact(16));
+    let rest: f32 = a16.remainder().iter().zip(b16.remainder()).map(|(a, b)| a * b).sum();
+    for (a, b) in a16.zip(b16) {
+        for lane in 0..16 {
+            lanes[lane] += a[lane] * b[lane];
+        }
+    }
+    lanes.iter().sum::<f32>() + rest
+}
