@@ -117,13 +117,22 @@ async fn told(context: &SessionContext, data: &DataFolder) -> anyhow::Result<Sen
                 let table = format!("{name}_{file}");
                 let path = path.to_string_lossy();
                 context.register_parquet(&table, path.as_ref(), ParquetReadOptions::default()).await?;
-                parts.push(format!("{select} FROM {table}"));
+                parts.push(format!("{select}, {} AS part FROM {table}", parts.len()));
             }
         }
     }
     let all = parts.join(" UNION ALL ");
-    let order = "ORDER BY reader, article, from_click, opened";
-    let sorted = context.sql(&format!("SELECT *, opened AS left_at FROM ({all}) {order}")).await?;
+    // Ties are in the order in which the tables tell them, since the first of equals is kept.
+    let order = "ORDER BY reader, article, from_click, opened, part, place";
+    // The telemetry belongs to the page that was opened next, so only to the first of several clicks.
+    let first =
+        |name: &str| format!("CASE WHEN from_click = 1 AND place > 0 THEN NULL ELSE {name} END AS {name}");
+    let columns = format!(
+        "reader, article, from_click, opened, opened AS left_at, {}, {}, device",
+        first("seconds"),
+        first("scroll")
+    );
+    let sorted = context.sql(&format!("SELECT {columns} FROM ({all}) {order}")).await?;
     Ok(sorted.execute_stream().await?)
 }
 
@@ -131,14 +140,15 @@ const HISTORY: &str = "SELECT CAST(user_id AS VARCHAR) AS reader, \
     CAST(unnest(article_id_fixed) AS BIGINT) AS article, 0 AS from_click, \
     CAST(CAST(unnest(impression_time_fixed) AS TIMESTAMP(3)) AS BIGINT) AS opened, \
     CAST(unnest(read_time_fixed) AS REAL) AS seconds, \
-    CAST(unnest(scroll_percentage_fixed) AS REAL) AS scroll, CAST(0 AS TINYINT) AS device";
+    CAST(unnest(scroll_percentage_fixed) AS REAL) AS scroll, CAST(0 AS TINYINT) AS device, \
+    unnest(range(CAST(array_length(article_id_fixed) AS BIGINT))) AS place";
 
-/// The telemetry belongs to the page that was opened next, so only to the first of several clicks.
 const BEHAVIORS: &str = "SELECT CAST(user_id AS VARCHAR) AS reader, \
     CAST(unnest(article_ids_clicked) AS BIGINT) AS article, 1 AS from_click, \
     CAST(CAST(impression_time AS TIMESTAMP(3)) AS BIGINT) AS opened, \
     CAST(next_read_time AS REAL) AS seconds, \
-    CAST(next_scroll_percentage AS REAL) AS scroll, CAST(device_type AS TINYINT) AS device";
+    CAST(next_scroll_percentage AS REAL) AS scroll, CAST(device_type AS TINYINT) AS device, \
+    unnest(range(CAST(array_length(article_ids_clicked) AS BIGINT))) AS place";
 
 /// Rows of a stream, a batch at a time.
 fn rows(
