@@ -10,6 +10,7 @@ use abovefold_models::Inference;
 use abovefold_operators::{
     fold::SessionModel,
     indexer::Indexer,
+    learning::LearnerFlow,
     pipeline::{WorkerContext, intake, write_path},
 };
 use abovefold_schemas::{Offset, records::NamespaceRecord};
@@ -77,12 +78,26 @@ fn admit(edges: &Edges, namespace: &NamespaceRecord, dropped: &Arc<AtomicBool>) 
     })
 }
 
+fn learner(session: &Session, context: &WorkerContext) -> LearnerFlow {
+    LearnerFlow {
+        log: context.log.clone(),
+        topics: context.topics.clone(),
+        partitions: context.partitions,
+        steps: context.steps.clone(),
+        group: context.group.clone(),
+        member: context.member.clone(),
+        settings: session.config.learner.clone(),
+        stop: context.stop.clone(),
+        runtime: context.runtime.clone(),
+    }
+}
+
 fn session_model(inference: Option<Inference>) -> Option<Arc<dyn SessionModel>> {
     inference.map(|inference| Arc::new(inference) as Arc<dyn SessionModel>)
 }
 
 impl Worker {
-    /// Starts the write path of a namespace, the intake and the indexer.
+    /// Starts the write path of a namespace, the intake, the indexer, and the learner where it is enabled.
     ///
     /// # Errors
     /// When the log does not answer.
@@ -105,6 +120,10 @@ impl Worker {
         };
         worker.graphs.push(Indexer::graph());
         worker.flows.push(session.runtime.spawn(indexer.run()));
+        if session.config.learner.enabled {
+            worker.graphs.push(LearnerFlow::graph());
+            worker.flows.push(session.runtime.spawn(learner(session, &context).run()));
+        }
         Ok(worker)
     }
 

@@ -179,6 +179,7 @@ fn records_are_pinned() {
         partition: 3,
         marker: 42,
         counts_markers: vec![42, 7],
+        ..Impression::default()
     };
     kept_is_pinned("impression.hex", &impression);
     let letter = DeadLetter {

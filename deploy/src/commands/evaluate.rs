@@ -139,12 +139,12 @@ fn first_of(folder: &DataFolder, split: Split) -> Option<Timestamp> {
 fn rankers(dir: &Path, model: &ModelFolder) -> anyhow::Result<Vec<(String, ColumnRanker)>> {
     let mut rankers = Vec::new();
     let Some(text) = &model.ranker else { return Ok(rankers) };
-    let full = ColumnRanker::new(Trees::from_text(text)?);
+    let full = ColumnRanker::from_text(text);
     rankers.push((FULL.to_owned(), full.with_context(|| format!("load the model {}", dir.display()))?));
     for group in groups() {
         let file = dir.join(DROP_ONE_FOLDER).join(without_file(group));
         if file.is_file() {
-            let ranker = ColumnRanker::new(Trees::load(&file)?);
+            let ranker = ColumnRanker::new(&Trees::load(&file)?);
             let ranker = ranker.with_context(|| format!("load the model {}", dir.display()))?;
             rankers.push((format!("without {group}"), ranker));
         }

@@ -120,6 +120,25 @@ fn mean_of(past: &[PastArticle<'_>]) -> Option<Vec<f32>> {
     Some(sum)
 }
 
+/// The cosine of a session embedding with a vector of unit length; NaN where the embedding has no direction.
+pub fn session_cosine(session: &[f32], unit: &[f32]) -> f32 {
+    let length = dot(session, session).sqrt();
+    if length > 0.0 { dot(session, unit) / length } else { f32::NAN }
+}
+
+/// A vector at unit length; as it is where it is that already (to 1e-5); nothing where it has no direction.
+pub fn unit_vector(vector: &[f32]) -> Option<Vec<f32>> {
+    let square = dot(vector, vector);
+    if !square.is_finite() || square <= 1e-12 {
+        return None;
+    }
+    if (square - 1.0).abs() < 1e-5 {
+        return Some(vector.to_vec());
+    }
+    let length = square.sqrt();
+    Some(vector.iter().map(|x| x / length).collect())
+}
+
 /// `a . b`, in sixteen lanes that are added up in one order.
 fn dot(a: &[f32], b: &[f32]) -> f32 {
     let mut lanes = [0.0_f32; 16];

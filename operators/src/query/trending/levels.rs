@@ -48,6 +48,11 @@ impl Levels {
         }
     }
 
+    /// Drops all other articles.
+    pub(super) fn retain(&mut self, kept: impl Fn(ArticleId) -> bool) {
+        self.articles.retain(|article, _| kept(*article));
+    }
+
     /// The articles of the highest levels, highest first, ties by the smaller id.
     pub(super) fn top(&self, count: usize) -> Vec<(ArticleId, f64)> {
         let order = |a: &(ArticleId, f64), b: &(ArticleId, f64)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
