@@ -122,7 +122,14 @@ impl Worker {
         worker.flows.push(session.runtime.spawn(indexer.run()));
         if session.config.learner.enabled {
             worker.graphs.push(LearnerFlow::graph());
-            worker.flows.push(session.runtime.spawn(learner(session, &context).run()));
+            let learner = learner(session, &context);
+            worker.flows.push(session.runtime.spawn(async move {
+                // Readers' state does not depend on it: everything else goes on.
+                if let Err(error) = learner.run().await {
+                    tracing::error!(%error, "this process learns no more from what readers read");
+                }
+                Ok(())
+            }));
         }
         Ok(worker)
     }

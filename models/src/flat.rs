@@ -1,18 +1,21 @@
 //! The ranker's trees as flat arrays, read from LightGBM's text: what serves.
 //!
 //! The library's own prediction sets up a good deal for each call, and its handle belongs to one thread. Here a tree is a run of nodes of 12
-//! bytes, and a group of rows goes down a tree together, so that the processor works on one row while it waits for another. Sums are
-//! added up in the library's order: the scores are the library's, to the bit.
+//! bytes, its leaves among them, and a group of rows goes down a tree together without a branch, so that the processor works on one row while it
+//! waits for another. Sums are added up in the library's order: the scores are the library's, to the bit.
 
 use std::collections::BTreeMap;
 
 /// Rows that go down a tree together.
-const GROUP: usize = 8;
+const GROUP: usize = 16;
+/// Steps after which it is looked whether all have come to a leaf.
+const STEPS: usize = 4;
 /// What LightGBM takes for zero.
 const ZERO: f32 = 1e-35;
-/// The bit of a child that says that it is a leaf.
-const LEAF: u16 = 1 << 15;
+/// The most leaves of a tree: nodes and leaves are counted in 16 bits.
+const MOST_LEAVES: usize = 1 << 15;
 
+/// A split, or a leaf, which leads to itself.
 #[derive(Clone, Copy, Debug)]
 struct Node {
     /// The greatest `f32` that goes left.
@@ -20,17 +23,15 @@ struct Node {
     column: u16,
     /// Whether a missing value goes left.
     missing_left: bool,
-    left: u16,
-    right: u16,
+    /// Right, then left.
+    next: [u16; 2],
 }
 
-/// One tree: where its nodes and leaves begin.
+/// One tree: where its nodes are, the splits before the leaves.
 #[derive(Clone, Copy, Debug)]
 struct Place {
-    node: u32,
-    leaf: u32,
-    /// A tree of one leaf has no node.
-    is_leaf: bool,
+    begin: usize,
+    end: usize,
 }
 
 /// Trees that score rows of columns; see the module.
@@ -39,9 +40,8 @@ pub struct FlatTrees {
     columns: Vec<String>,
     trees: Vec<Place>,
     nodes: Vec<Node>,
-    /// Mean answer of the rows that came by each node.
+    /// For each node the mean answer of the rows that came by; a leaf's answer.
     means: Vec<f64>,
-    leaves: Vec<f64>,
 }
 
 /// Why a text holds no trees that are read here.
@@ -54,7 +54,7 @@ fn fault<T>(reason: impl Into<String>) -> Result<T, FlatError> {
 }
 
 impl FlatTrees {
-    /// Reads LightGBM's text: trees over numbers, each with at most 32,767 leaves.
+    /// Reads LightGBM's text: trees over numbers, each with at most 32,768 leaves.
     ///
     /// # Errors
     /// When it is no such text, or has trees of another kind (over categories, linear ones, averaged ones).
@@ -67,8 +67,7 @@ impl FlatTrees {
         let names =
             fields(head).get("feature_names").map(|names| names.split(' ').map(str::to_owned).collect());
         let Some(columns) = names else { return fault("the columns have no names") };
-        let mut flat =
-            Self { columns, trees: Vec::new(), nodes: Vec::new(), means: Vec::new(), leaves: Vec::new() };
+        let mut flat = Self { columns, trees: Vec::new(), nodes: Vec::new(), means: Vec::new() };
         for block in blocks {
             let block = block.split("\nend of trees").next().unwrap_or_default();
             flat.add(&fields(block))?;
@@ -86,51 +85,55 @@ impl FlatTrees {
             return refuse("it is linear");
         }
         let leaves: Vec<f64> = numbers(tree, "leaf_value")?;
-        let place = Place {
-            node: self.nodes.len() as u32,
-            leaf: self.leaves.len() as u32,
-            is_leaf: leaves.len() == 1,
-        };
-        if leaves.is_empty() || leaves.len() >= usize::from(LEAF) {
+        if leaves.is_empty() || leaves.len() > MOST_LEAVES {
             return refuse("the number of leaves is out of range");
         }
-        let count = leaves.len() - 1;
-        self.leaves.extend(leaves);
-        self.trees.push(place);
-        if count == 0 {
-            return Ok(());
+        let splits = leaves.len() - 1;
+        self.trees.push(Place { begin: self.nodes.len(), end: self.nodes.len() + splits + leaves.len() });
+        if splits > 0 {
+            self.add_splits(tree, splits)
+                .map_err(|FlatError(what)| FlatError(format!("tree {number}: {what}")))?;
         }
+        for place in 0..leaves.len() {
+            let own = (splits + place) as u16;
+            self.nodes.push(Node { threshold: 0.0, column: 0, missing_left: false, next: [own, own] });
+        }
+        self.means.extend(leaves);
+        Ok(())
+    }
+
+    fn add_splits(&mut self, tree: &BTreeMap<&str, &str>, splits: usize) -> Result<(), FlatError> {
         let columns: Vec<u16> = numbers(tree, "split_feature")?;
         let thresholds: Vec<f64> = numbers(tree, "threshold")?;
         let kinds: Vec<u8> = numbers(tree, "decision_type")?;
         let left: Vec<i32> = numbers(tree, "left_child")?;
         let right: Vec<i32> = numbers(tree, "right_child")?;
         let means: Vec<f64> = numbers(tree, "internal_value")?;
-        if [columns.len(), thresholds.len(), kinds.len(), left.len(), right.len(), means.len()] != [count; 6]
+        if [columns.len(), thresholds.len(), kinds.len(), left.len(), right.len(), means.len()] != [splits; 6]
         {
-            return refuse("its parts are of different lengths");
+            return fault("its parts are of different lengths");
         }
-        // A child that comes after its parent, so that every way down ends.
+        // A child comes after its parent, so that every way down ends; a negative one is a leaf.
         let child = |parent: usize, child: i32| match child {
-            leaf if leaf < 0 && (!leaf) as usize <= count => Some(LEAF | (!leaf) as u16),
-            node if node > 0 && (node as usize) < count && node as usize > parent => Some(node as u16),
+            leaf if leaf < 0 && (!leaf) as usize <= splits => Some((splits + (!leaf) as usize) as u16),
+            node if node > 0 && (node as usize) < splits && node as usize > parent => Some(node as u16),
             _ => None,
         };
-        for node in 0..count {
+        for node in 0..splits {
             let (Some(left), Some(right)) = (child(node, left[node]), child(node, right[node])) else {
-                return refuse("a child is out of range");
+                return fault("a child is out of range");
             };
             // Bits of a decision: 1 by categories, 2 what is missing goes left, 4 and 8 what counts as missing (0 nothing, 1 zero, 2 NaN).
             let missing_left = match (kinds[node] >> 2) & 3 {
                 0 => 0.0 <= thresholds[node],
                 2 => kinds[node] & 2 != 0,
-                _ => return refuse("it takes zero for missing"),
+                _ => return fault("it takes zero for missing"),
             };
             if kinds[node] & 1 != 0 || usize::from(columns[node]) >= self.columns.len() {
-                return refuse("a split is of another kind, or by a column that there is not");
+                return fault("a split is of another kind, or by a column that there is not");
             }
-            let threshold = at_most(thresholds[node]);
-            self.nodes.push(Node { threshold, column: columns[node], missing_left, left, right });
+            let (threshold, column) = (at_most(thresholds[node]), columns[node]);
+            self.nodes.push(Node { threshold, column, missing_left, next: [right, left] });
         }
         self.means.extend(means);
         Ok(())
@@ -156,27 +159,23 @@ impl FlatTrees {
         // The library takes what is next to nothing for zero.
         let values: Vec<f32> = values.iter().map(|x| if x.abs() <= ZERO { 0.0 } else { *x }).collect();
         let mut scores = vec![0.0; values.len() / width];
-        for tree in &self.trees {
-            let leaves = &self.leaves[tree.leaf as usize..];
-            if tree.is_leaf {
-                scores.iter_mut().for_each(|score| *score += leaves[0]);
-                continue;
-            }
-            let nodes = &self.nodes[tree.node as usize..];
+        for Place { begin, end } in &self.trees {
+            let (nodes, means) = (&self.nodes[*begin..*end], &self.means[*begin..*end]);
             for (rows, scores) in values.chunks(GROUP * width).zip(scores.chunks_mut(GROUP)) {
                 let mut at = [0_u16; GROUP];
-                let mut going = true;
-                while going {
-                    going = false;
-                    for (row, at) in rows.chunks_exact(width).zip(&mut at) {
-                        if *at & LEAF == 0 {
+                loop {
+                    let before = at;
+                    for _ in 0..STEPS {
+                        for (row, at) in rows.chunks_exact(width).zip(&mut at) {
                             *at = nodes[usize::from(*at)].next(row);
-                            going = true;
                         }
+                    }
+                    if at == before {
+                        break;
                     }
                 }
                 for (score, at) in scores.iter_mut().zip(at) {
-                    *score += leaves[usize::from(at & !LEAF)];
+                    *score += means[usize::from(at)];
                 }
             }
         }
@@ -192,19 +191,16 @@ impl FlatTrees {
     pub fn added(&self, row: &[f32]) -> Vec<f64> {
         assert_eq!(row.len(), self.columns.len(), "a row has one value a column");
         let mut added = vec![0.0; row.len()];
-        for tree in self.trees.iter().filter(|tree| !tree.is_leaf) {
-            let nodes = &self.nodes[tree.node as usize..];
-            let means = &self.means[tree.node as usize..];
-            let leaves = &self.leaves[tree.leaf as usize..];
-            let mut at = 0_u16;
-            while at & LEAF == 0 {
-                let node = &nodes[usize::from(at)];
-                let next = node.next(row);
-                let mean = match next & LEAF {
-                    0 => means[usize::from(next)],
-                    _ => leaves[usize::from(next & !LEAF)],
-                };
-                added[usize::from(node.column)] += mean - means[usize::from(at)];
+        for Place { begin, end } in &self.trees {
+            let (nodes, means) = (&self.nodes[*begin..*end], &self.means[*begin..*end]);
+            let mut at = 0;
+            loop {
+                let node = &nodes[at];
+                let next = usize::from(node.next(row));
+                if next == at {
+                    break;
+                }
+                added[usize::from(node.column)] += means[next] - means[at];
                 at = next;
             }
         }
@@ -216,8 +212,8 @@ impl Node {
     #[inline]
     fn next(&self, row: &[f32]) -> u16 {
         let value = row[usize::from(self.column)];
-        let left = if value.is_nan() { self.missing_left } else { value <= self.threshold };
-        if left { self.left } else { self.right }
+        let left = (value <= self.threshold) | (value.is_nan() & self.missing_left);
+        self.next[usize::from(left)]
     }
 }
 
@@ -280,7 +276,7 @@ mod tests {
         let bits = |scores: Vec<f64>| scores.into_iter().map(f64::to_bits).collect::<Vec<u64>>();
         assert_eq!(bits(flat.scores(&unseen)), bits(trees.scores(&unseen).unwrap()));
 
-        let roots: f64 = flat.trees.iter().map(|tree| flat.means[tree.node as usize]).sum();
+        let roots: f64 = flat.trees.iter().map(|tree| flat.means[tree.begin]).sum();
         for row in unseen.chunks_exact(COLUMNS).take(50) {
             let (added, score): (f64, f64) = (flat.added(row).iter().sum(), flat.scores(row)[0]);
             assert!((added + roots - score).abs() < 1e-9, "{added} + {roots} is not {score}");

@@ -153,7 +153,8 @@ mod tests {
                 "write: user_events -> decode -> window -> key by reader -> embed -> sink",
                 "intake: user_events -> decode -> window -> intake -> sink",
                 "articles: articles -> article index",
-                "query: requests -> state -> retrieve -> rerank -> compose -> answer",
+                "learner: user_events -> learner -> learned",
+                "query: requests -> state -> retrieve -> features -> rerank -> compose -> answer",
             ]
         );
         let tables: Vec<String> = none.iter().map(Graph::to_table).collect();

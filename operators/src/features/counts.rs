@@ -182,3 +182,33 @@ impl After {
         self.by_article.get(&article).copied().unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_dropped_counted_for_nothing_already() {
+        let hour = |hour: i64| Timestamp(1_700_000_000_000 + hour * 3_600_000);
+        let mut table = CountsTable::new(2);
+        table.read(0, ArticleId(1), None, hour(0), Some(9.0));
+        table.read(1, ArticleId(1), None, hour(2), None);
+        table.read(1, ArticleId(2), Some(ArticleId(1)), hour(3), None);
+        let (alive, half, gone) = (hour(168), hour(169), hour(7 * 24 + 4));
+        let seen = |table: &CountsTable, now| {
+            (
+                table.at(ArticleId(1), now),
+                table.after(ArticleId(1), now).total,
+                table.next_of(ArticleId(1), ArticleId(2), now),
+            )
+        };
+        assert_eq!(seen(&table, alive).0.total, 2);
+        assert_eq!(seen(&table, half).0.total, 1, "one partition's readers left it for a week");
+        for now in [half, gone] {
+            let before = seen(&table, now);
+            table.expire(now);
+            assert_eq!(seen(&table, now), before);
+        }
+        assert_eq!((table.articles(), table.contains(ArticleId(1))), (0, false));
+    }
+}
