@@ -14,6 +14,10 @@ use abovefold_schemas::{
     tables::{ArticleRow, BehaviorRow, DataFolder, Split},
 };
 use anyhow::{Context, bail};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::reads::Reads;
 
 use crate::ranking::vectors::VectorsAsOf;
 
@@ -137,6 +141,9 @@ pub fn profile(row: &BehaviorRow) -> Profile {
 /// Seed of the base vectors of articles whose vectors come from reads. It is part of what a vector space is, and never changes.
 pub const READ_VECTORS_SEED: u64 = 1;
 
+/// Seed of the sample of impressions.
+const IMPRESSIONS_SEED: u64 = 1;
+
 /// What was left out of a training set, and why.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LeftOut {
@@ -167,54 +174,49 @@ impl std::fmt::Display for LeftOut {
     }
 }
 
-/// Gathers, by index, what happened before `until`: every read of a known article, and the impressions of the splits.
+/// Gathers, by index, what happened before `until`, and says what it left out: every read of a known article, and the impressions of the
+/// splits. `events` are the folder's, in the order of time.
 ///
 /// Where the folder gives no vectors at all, they come from the reads ([`ReadVectors`]), in versions by time. An article without a vector
-/// among others that have one has none, since vectors of two spaces say nothing to one another: its reads are left out.
+/// among others that have one has none, since vectors of two spaces say nothing to one another: its reads are left out. Without `vectors`
+/// every article is taken, and its vector is to come from elsewhere. Where there are more than `most_impressions`, a seeded sample of
+/// them is held.
 ///
 /// # Errors
 /// When a table cannot be read.
-pub fn gather(
+pub fn gather_from(
     data: &DataFolder,
-    vectors: &Vectors,
+    events: Reads,
+    vectors: Option<&Vectors>,
     splits: &[Split],
     until: Option<Timestamp>,
-) -> anyhow::Result<TrainingSet> {
-    Ok(gather_all(data, vectors, splits, until)?.0)
-}
-
-/// [`gather`], and what it left out.
-///
-/// # Errors
-/// When a table cannot be read.
-pub fn gather_all(
-    data: &DataFolder,
-    vectors: &Vectors,
-    splits: &[Split],
-    until: Option<Timestamp>,
+    most_impressions: Option<usize>,
 ) -> anyhow::Result<(TrainingSet, LeftOut)> {
     let mut left_out = LeftOut::default();
-    let mut articles: Vec<ArticleId> = vectors.by_article.keys().copied().collect();
+    let nothing = BTreeMap::new();
+    let given = vectors.map_or(&nothing, |vectors| &vectors.by_article);
+    let mut articles: Vec<ArticleId> = given.keys().copied().collect();
     let mut index_of: HashMap<ArticleId, u32> = articles.iter().copied().zip(0..).collect();
     let mut held = HeldVectors::new(articles.len());
-    for (index, vector) in (0u32..).zip(vectors.by_article.values()) {
+    for (index, vector) in (0u32..).zip(given.values()) {
         held.push(index, Timestamp(i64::MIN), vector);
     }
-    let mut from_reads = articles.is_empty().then(|| ReadVectors::new(READ_VECTORS_SEED));
+    let every_article = given.is_empty();
+    let mut from_reads = (every_article && vectors.is_some()).then(|| ReadVectors::new(READ_VECTORS_SEED));
     let before = |time: Timestamp| until.is_none_or(|until| time < until);
 
     let mut readers: HashMap<ReaderId, u32> = HashMap::new();
     let mut sequences: Vec<ReadSequence> = Vec::new();
-    for event in data.events()? {
+    for event in events {
         let event = event?;
         if !before(event.timestamp) {
             // They come in the order of time.
             break;
         }
-        let article = match (index_of.get(&event.article_id), &from_reads) {
-            (Some(article), _) => *article,
-            (None, Some(_)) => index(&mut articles, &mut index_of, event.article_id),
-            (None, None) => {
+        let article = match index_of.get(&event.article_id) {
+            Some(article) => *article,
+            None if every_article => index(&mut articles, &mut index_of, event.article_id),
+            None => {
                 left_out.reads += 1;
                 left_out.unknown_article = left_out.unknown_article.or(Some(event.article_id));
                 continue;
@@ -234,17 +236,21 @@ pub fn gather_all(
             time: event.timestamp,
         });
     }
-    let mut impressions = Vec::new();
+    let mut impressions: Vec<(u32, TrainingImpression)> = Vec::new();
+    let mut seen = 0u64;
+    let mut random = ChaCha8Rng::seed_from_u64(IMPRESSIONS_SEED);
     for split in splits {
-        for row in data.behaviors_in_time_order(*split)? {
+        for row in data.behaviors(*split)? {
+            let row = row?;
             if !before(row.impression_time) {
                 continue;
             }
             let mut known = |ids: &[ArticleId]| -> Vec<u32> {
                 ids.iter()
-                    .filter_map(|id| match from_reads {
-                        Some(_) => Some(index(&mut articles, &mut index_of, *id)),
-                        None => index_of.get(id).copied(),
+                    .filter_map(|id| match index_of.get(id) {
+                        Some(article) => Some(*article),
+                        None if every_article => Some(index(&mut articles, &mut index_of, *id)),
+                        None => None,
                     })
                     .collect()
             };
@@ -257,15 +263,27 @@ pub fn gather_all(
                 left_out.without_choice += 1;
                 continue;
             }
-            impressions.push(TrainingImpression {
+            let impression = TrainingImpression {
                 reader: reader_index(&mut readers, &mut sequences, &row.reader),
                 time: row.impression_time,
                 profile: profile(&row),
                 in_view,
                 clicked,
-            });
+            };
+            // Each of those seen so far is held with the same chance (Vitter's algorithm R).
+            seen += 1;
+            if most_impressions.is_none_or(|most| impressions.len() < most) {
+                impressions.push((row.impression_id, impression));
+            } else {
+                let place = (random.next_u64() % seen) as usize;
+                if let Some(held) = impressions.get_mut(place) {
+                    *held = (row.impression_id, impression);
+                }
+            }
         }
     }
+    impressions.sort_by_key(|(id, impression)| (impression.time, *id));
+    let impressions = impressions.into_iter().map(|(_, impression)| impression).collect();
     held.grow(articles.len());
     Ok((TrainingSet { articles, vectors: held, readers: sequences, impressions }, left_out))
 }
@@ -289,4 +307,94 @@ fn reader_index(
     sequences.push(ReadSequence::default());
     readers.insert(reader.clone(), index);
     index
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)] // Tests.
+mod tests {
+    use abovefold_schemas::tables::{EventRow, TableWriter, VectorRow};
+
+    use super::*;
+
+    fn article(id: i64, title: &str, published: i64) -> ArticleRow {
+        ArticleRow {
+            article_id: ArticleId(id),
+            title: title.into(),
+            body: format!("{title} and more of it"),
+            published_time: Timestamp(published),
+            ..ArticleRow::default()
+        }
+    }
+
+    fn event(reader: &str, article: i64, time: i64) -> EventRow {
+        EventRow {
+            reader: ReaderId::new(reader).unwrap(),
+            article_id: ArticleId(article),
+            read_time: None,
+            scroll_pct: None,
+            device_type: 0,
+            timestamp: Timestamp(time),
+        }
+    }
+
+    fn gathered(data: &DataFolder, vectors: &Vectors) -> (TrainingSet, LeftOut) {
+        let events = Box::new(data.events().unwrap().map(|row| row.map_err(Into::into)));
+        gather_from(data, events, Some(vectors), &[], None, None).unwrap()
+    }
+
+    #[test]
+    fn what_is_published_later_teaches_nothing_of_how_words_weigh() {
+        let folder = tempfile::tempdir().unwrap();
+        TableWriter::write_file(folder.path().join("events.parquet"), &[event("1", 1, 5)]).unwrap();
+        let data = open(folder.path()).unwrap();
+        let past = vec![article(1, "storm over the bay", 10), article(2, "the cup final", 20)];
+        let mut all = past.clone();
+        all.extend((3..20).map(|id| article(id, "storm storm bay", 100 + id)));
+        let until = Some(Timestamp(100));
+        let fitted = |articles: &[ArticleRow], until| vectors_until(&data, articles, None, until).unwrap();
+        assert_eq!(fitted(&all, until).text, fitted(&past, None).text);
+        assert_ne!(fitted(&all, None).text, fitted(&past, None).text);
+        // The later articles have vectors all the same.
+        assert_eq!(fitted(&all, until).by_article.len(), 19);
+    }
+
+    #[test]
+    fn a_wrong_vector_is_named_by_its_row() {
+        let folder = tempfile::tempdir().unwrap();
+        TableWriter::write_file(folder.path().join("events.parquet"), &[event("1", 1, 5)]).unwrap();
+        let good = VectorRow { article_id: ArticleId(1), vector: vec![1.0; WIDTH] };
+        let error = |vector: Vec<f32>| {
+            let bad = VectorRow { article_id: ArticleId(2), vector };
+            let file = folder.path().join("contrastive_vector.parquet");
+            TableWriter::write_file(file, &[good.clone(), bad]).unwrap();
+            let data = open(folder.path()).unwrap();
+            vectors(&data, &[], None).unwrap_err().to_string()
+        };
+        let short = error(vec![1.0; 5]);
+        assert!(short.contains("row 1: the vector of article 2 has 5 numbers"), "{short}");
+        let mut broken = vec![1.0; WIDTH];
+        broken[3] = f32::NAN;
+        let broken = error(broken);
+        assert!(broken.contains("contrastive_vector.parquet") && broken.contains("not finite"), "{broken}");
+    }
+
+    #[test]
+    fn without_text_vectors_come_from_reads_as_of_then_and_unknown_articles_are_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        let events = [event("1", 1, 1_000), event("1", 2, 2_000), event("2", 3, 3_000)];
+        TableWriter::write_file(folder.path().join("events.parquet"), &events).unwrap();
+        let data = open(folder.path()).unwrap();
+        let nothing = vectors(&data, &[], None).unwrap();
+        let (set, left_out) = gathered(&data, &nothing);
+        assert_eq!((set.articles.len(), left_out), (3, LeftOut::default()));
+        assert!(
+            set.vectors.at(0, Timestamp(2_000)).is_none() && set.vectors.at(0, Timestamp(2_001)).is_some()
+        );
+        assert!(set.vectors.latest(2).is_none());
+
+        let given = Vectors { by_article: [(ArticleId(1), vec![1.0; WIDTH])].into(), text: None };
+        let (set, left_out) = gathered(&data, &given);
+        assert_eq!((set.articles.len(), left_out.reads), (1, 2));
+        assert_eq!(left_out.to_string(), "2 reads of articles without a vector (such as 2)");
+    }
 }

@@ -15,6 +15,7 @@ mod output;
 mod owner;
 mod pointer;
 mod ranking;
+mod reads;
 mod session;
 mod strays;
 mod telemetry;

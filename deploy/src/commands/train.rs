@@ -1,15 +1,19 @@
 //! `train`: both networks and what ranks with them, into a model folder.
 
 use std::{
+    num::NonZeroUsize,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
 use abovefold_models::{
-    CheckpointPlan, ModelFolder, TrainingOptions, train, train::forget_checkpoint, trees::TreesOptions,
+    CachedVectors, CheckpointPlan, ModelFolder, TrainingOptions, TrainingProgress, VectorSource, train,
+    train::forget_checkpoint, train_from, trees::TreesOptions, vectors::CACHED_VECTORS,
 };
+use abovefold_operators::articles::{Article, ArticleIndex};
 use abovefold_schemas::{
-    Timestamp,
+    ArticleId, Timestamp,
     tables::{DataFolder, Split},
 };
 use anyhow::Context;
@@ -17,8 +21,10 @@ use anyhow::Context;
 use crate::{
     config::Config,
     dataset::{self, LeftOut},
+    edges::reached,
     output::Output,
     ranking::grow::{Ground, grow},
+    reads::{self, SORT_MEMORY},
 };
 
 /// The most lists that the ranker is grown from.
@@ -57,14 +63,39 @@ pub enum Settings {
     Reference,
 }
 
-/// Where the checkpoint of a training into `out` lies: beside it.
-fn checkpoint_of(out: &Path) -> PathBuf {
+/// A folder for what is spilled, removed when dropped.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn beside(out: &Path) -> anyhow::Result<Self> {
+        let folder = beside(out, ".scratch");
+        std::fs::create_dir_all(&folder).with_context(|| format!("make the folder {}", folder.display()))?;
+        Ok(Self(folder))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_dir_all(&self.0) {
+            tracing::warn!(folder = %self.0.display(), %error, "cannot remove what was spilled");
+        }
+    }
+}
+
+fn beside(out: &Path, ending: &str) -> PathBuf {
     let mut name = out.file_name().unwrap_or_default().to_owned();
-    name.push(".checkpoint");
+    name.push(ending);
     out.with_file_name(name)
 }
 
+/// Where the checkpoint of a training into `out` lies: beside it.
+fn checkpoint_of(out: &Path) -> PathBuf {
+    beside(out, ".checkpoint")
+}
+
 /// Trains on a data folder's training split (on everything before `until`, where that is given).
+///
+/// Where an article edge is named, article vectors come from it, when they are needed.
 pub async fn run(
     config: &Config,
     data: &Path,
@@ -72,6 +103,11 @@ pub async fn run(
     options: &Options<'_>,
     output: &Output,
 ) -> anyhow::Result<()> {
+    let edge = match config.articles.as_str() {
+        "" => None,
+        url => Some(reached(abovefold_operators::articles::open(url, &config.elasticsearch).await)?),
+    };
+    let runtime = tokio::runtime::Handle::current();
     let (inference, drop_one) = (config.inference()?, options.drop_one);
     let until = options.until.map(time).transpose()?;
     let warm_start = options
@@ -102,30 +138,71 @@ pub async fn run(
         let first_validated = match until {
             Some(until) => Some(until),
             None if folder.splits().contains(&Split::Validation) => {
-                folder.behaviors_in_time_order(Split::Validation)?.first().map(|row| row.impression_time)
+                let mut first = None;
+                for row in folder.behaviors(Split::Validation)? {
+                    let time = row?.impression_time;
+                    first = Some(first.map_or(time, |first: Timestamp| first.min(time)));
+                }
+                first
             }
             None => None,
         };
         let splits = folder.splits();
-        let vectors = dataset::vectors_until(&folder, &articles, warm_start.as_ref(), first_validated)?;
+        let networks_vectors = match &edge {
+            Some(_) => None,
+            None => Some(dataset::vectors_until(&folder, &articles, warm_start.as_ref(), first_validated)?),
+        };
         // The networks learn from what was before the impressions that the ranker is grown from, so that it sees them as they serve:
         // on what they have not seen.
         let handed_over = halfway(&folder, &splits, first_validated)?;
-        let (gathered, left_out) =
-            dataset::gather_all(&folder, &vectors, &splits, handed_over.or(first_validated))?;
+        // What is spilled lies on the same disk as the model will.
+        let scratch = Scratch::beside(&out)?;
+        let reads = reads::in_time_order(&folder, &scratch.0, SORT_MEMORY, &runtime)?;
+        let (gathered, left_out) = dataset::gather_from(
+            &folder,
+            reads,
+            networks_vectors.as_ref(),
+            &splits,
+            handed_over.or(first_validated),
+            Some(training.max_impressions),
+        )?;
+        drop(scratch);
         if left_out != LeftOut::default() {
             said.line(format!("left out: {left_out}"));
         }
         let version = format!("{}-{seed}", chrono::Utc::now().format("%Y%m%dT%H%M%SZ"));
         let training = TrainingOptions { seed, version, warm_start, ..training };
-        let mut trained = train(&gathered, &training, &mut |progress| {
+        let mut told = |progress: &TrainingProgress| {
             let what = format!(
                 "{} epoch {} loss {:.4} {:.0}/s, {:.0} s left",
                 progress.stage, progress.epoch, progress.loss, progress.rate, progress.seconds_left
             );
             said.progress(&what, (progress.done * 100.0) as u64, 100);
-        })
+        };
+        let mut trained = match edge {
+            Some(edge) => {
+                let source = from_edge(edge, runtime, gathered.articles.clone());
+                let trained = train_from(&gathered, &source, &training, &mut told);
+                let facts = source.facts();
+                said.line(format!(
+                    "article vectors from the edge: {} asked for, hit rate {:.4}, {} bytes fetched, {} bytes held",
+                    facts.hits + facts.misses,
+                    facts.hit_rate(),
+                    facts.fetched_bytes,
+                    facts.held_bytes
+                ));
+                trained
+            }
+            None => train(&gathered, &training, &mut told),
+        }
         .with_context(|| format!("train on {}", data.display()))?;
+        let vectors = match networks_vectors {
+            Some(vectors) => vectors,
+            None => {
+                let given = training.warm_start.as_ref();
+                dataset::vectors_until(&folder, &articles, given, first_validated)?
+            }
+        };
         said.end_progress();
         let ground = Ground {
             data: &folder,
@@ -133,7 +210,7 @@ pub async fn run(
             vectors: &vectors,
             model: &trained.model,
             inference,
-            from: handed_over,
+            unseen_from: handed_over,
             until: first_validated,
             most: MOST_LISTS,
         };
@@ -161,6 +238,23 @@ pub async fn run(
     Ok(())
 }
 
+/// The edge's vectors, those used last in memory.
+fn from_edge(
+    edge: Arc<dyn ArticleIndex>,
+    runtime: tokio::runtime::Handle,
+    articles: Vec<ArticleId>,
+) -> CachedVectors {
+    let fetch = move |ids: &[ArticleId]| {
+        let found = runtime.block_on(edge.get(ids)).map_err(|error| error.to_string())?;
+        let vector = |article: Option<Arc<Article>>| {
+            article.map(|article| article.version.vector.clone()).filter(|vector| !vector.is_empty())
+        };
+        Ok(found.into_iter().map(vector).collect())
+    };
+    let capacity = NonZeroUsize::new(CACHED_VECTORS).unwrap_or(NonZeroUsize::MIN);
+    CachedVectors::new(articles, capacity, Box::new(fetch))
+}
+
 /// The moment by which half of the impressions before `until` were shown; nothing where there are too few to share.
 fn halfway(
     folder: &DataFolder,
@@ -169,8 +263,9 @@ fn halfway(
 ) -> anyhow::Result<Option<Timestamp>> {
     let mut times = Vec::new();
     for split in splits {
-        let rows = folder.behaviors_in_time_order(*split)?;
-        times.extend(rows.iter().map(|row| row.impression_time));
+        for row in folder.behaviors(*split)? {
+            times.push(row?.impression_time);
+        }
     }
     times.retain(|time| until.is_none_or(|until| *time < until));
     times.sort_unstable();

@@ -34,6 +34,8 @@ pub struct Pass<'a> {
     pub categories: BTreeMap<ArticleId, String>,
     /// The networks; without them their columns are missing.
     pub inference: Option<&'a Inference>,
+    /// The networks learned from impressions before this moment: what they say of those would be too good.
+    pub unseen_from: Option<Timestamp>,
     /// Only impressions since this moment are looked at; those before are folded only.
     pub from: Option<Timestamp>,
     /// The longest stretch of time that is looked at together.
@@ -202,7 +204,10 @@ impl Pass<'_> {
             seen.push(Seen { session, ..one.seen });
         }
         if let Some(inference) = self.inference {
-            for chunk in seen.chunks_mut(RERANK_CHUNK) {
+            let first = seen.partition_point(|one| {
+                self.unseen_from.is_some_and(|unseen| one.row.impression_time < unseen)
+            });
+            for chunk in seen[first..].chunks_mut(RERANK_CHUNK) {
                 fill_in(chunk, inference)?;
             }
         }

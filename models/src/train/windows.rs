@@ -257,19 +257,30 @@ pub(super) fn step_through(
     data: &Data<'_>,
     parameters: &Parameters,
     readers: impl Iterator<Item = (u32, usize)>,
+    stop: impl FnMut(f64) -> bool,
+    after: impl FnMut(u32, usize, &[f32]) -> Result<(), TrainError>,
+) -> Result<bool, TrainError> {
+    let windows = windows(data, readers, REPLAYED_WINDOW);
+    step_through_windows(data, parameters, &windows, REPLAYED_STEPS, stop, after)
+}
+
+fn step_through_windows(
+    data: &Data<'_>,
+    parameters: &Parameters,
+    windows: &[Vec<Run>],
+    steps: usize,
     mut stop: impl FnMut(f64) -> bool,
     mut after: impl FnMut(u32, usize, &[f32]) -> Result<(), TrainError>,
 ) -> Result<bool, TrainError> {
-    let windows = windows(data, readers, REPLAYED_WINDOW);
     let mut hidden = HiddenStates::default();
     let (mut done, all) = (0, windows.iter().map(Vec::len).sum::<usize>().max(1));
-    for window in &windows {
+    for window in windows {
         for batch in batches(window, REPLAYED_AT_ONCE, 0) {
             if stop(done as f64 / all as f64) {
                 return Ok(false);
             }
             let mut carried = Carried::begin(&mut hidden, &batch, parameters.device());
-            for chunk in chunks(data, &batch, REPLAYED_STEPS) {
+            for chunk in chunks(data, &batch, steps) {
                 let through = chunk.through(data, parameters, carried.entering(&chunk), |_| None, false)?;
                 let top = numbers(through.top());
                 for ((reader, read), embedding) in chunk.rows.iter().zip(top.chunks_exact(WIDTH)) {
@@ -286,4 +297,80 @@ pub(super) fn step_through(
 /// The earliest moment at which one of a chunk's reads ended.
 pub(super) fn earliest(chunk: &Chunk) -> Timestamp {
     chunk.inputs.iter().map(|wanted| wanted.as_of).min().unwrap_or(Timestamp(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::ModelFolder;
+    use crate::train::{ReadSequence, TrainingOptions, TrainingRead, TrainingSet};
+    use crate::vectors::HeldVectors;
+    use crate::weights::SESSION;
+
+    fn set() -> TrainingSet {
+        let read = |reader: usize, read: usize| TrainingRead {
+            article: ((reader * 3 + read * 5) % 6) as u32,
+            read_seconds: Some(20.0),
+            scroll_percent: None,
+            time: Timestamp((reader + read * 7) as i64 * 60_000),
+        };
+        let readers = [9usize, 4, 7, 2]
+            .iter()
+            .enumerate()
+            .map(|(reader, reads)| ReadSequence { reads: (0..*reads).map(|at| read(reader, at)).collect() })
+            .collect();
+        let vectors: Vec<f32> = (0..6 * WIDTH).map(|at| ((at * 31) as f32).sin() / 20.0).collect();
+        TrainingSet {
+            articles: (0..6).map(abovefold_schemas::ArticleId).collect(),
+            vectors: HeldVectors::fixed(&vectors),
+            readers,
+            impressions: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_state_carried_between_windows_is_the_state_of_the_whole_sequence() {
+        let set = set();
+        let data = Data::new(&set, &set.vectors, &TrainingOptions::default()).unwrap();
+        let weights = ModelFolder::untrained(3).weights;
+        let parameters = Parameters::new(&weights, SESSION, Device::Cpu, false);
+        let run = |size: usize, steps: usize| {
+            let readers = (0..4u32).map(|reader| (reader, data.reads(reader).len()));
+            let cut = windows(&data, readers, size);
+            let mut states: BTreeMap<(u32, usize), Vec<f32>> = BTreeMap::new();
+            let keep = |reader: u32, reads: usize, state: &[f32]| {
+                states.insert((reader, reads), state.to_vec());
+                Ok(())
+            };
+            step_through_windows(&data, &parameters, &cut, steps, |_| false, keep).unwrap();
+            states
+        };
+        let whole = run(1_000, 1_000);
+        assert_eq!(whole.len(), 22);
+        // Windows of three reads, and chunks of two.
+        for (key, state) in run(3, 2) {
+            let farthest = state.iter().zip(&whole[&key]).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            // Between windows it is kept in 16 bits.
+            assert!(farthest < 2e-3, "{key:?}: {farthest}");
+        }
+    }
+
+    #[test]
+    fn windows_hold_every_read_once_and_in_order() {
+        let set = set();
+        let data = Data::new(&set, &set.vectors, &TrainingOptions::default()).unwrap();
+        let readers = (0..4u32).map(|reader| (reader, data.reads(reader).len()));
+        let mut next = [0u32; 4];
+        for window in windows(&data, readers, 5) {
+            for run in window {
+                assert_eq!(run.first, next[run.reader as usize]);
+                next[run.reader as usize] += run.count;
+                let all = data.reads(run.reader).len() as u32;
+                assert_eq!(run.more, next[run.reader as usize] < all);
+            }
+        }
+        assert_eq!(next, [9, 4, 7, 2]);
+    }
 }
