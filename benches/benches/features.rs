@@ -127,6 +127,9 @@ fn rank(criterion: &mut Criterion) {
     measure("explain ten candidates", &|| (0..10).map(|row| ranker.reasons(&columns, row).len()).sum());
 }
 
+/// The scheduler counts in ticks of some milliseconds, which are many of what is measured.
+const REPEATS: u32 = 64;
+
 /// The time that this thread was on a processor, by Linux's scheduler; the time that passed elsewhere.
 fn own_time(times: u64, work: &dyn Fn() -> usize) -> Duration {
     let on_processor = || {
@@ -134,13 +137,14 @@ fn own_time(times: u64, work: &dyn Fn() -> usize) -> Duration {
         Some(Duration::from_nanos(stat.split(' ').next()?.parse().ok()?))
     };
     let (began, before) = (Instant::now(), on_processor());
-    for _ in 0..times {
+    for _ in 0..times * u64::from(REPEATS) {
         black_box(work());
     }
-    match (before, on_processor()) {
+    let all = match (before, on_processor()) {
         (Some(before), Some(after)) => after - before,
         _ => began.elapsed(),
-    }
+    };
+    all / REPEATS
 }
 
 criterion_group!(benches, rank);

@@ -7,9 +7,7 @@
 use std::collections::BTreeMap;
 
 /// Rows that go down a tree together.
-const GROUP: usize = 16;
-/// Steps after which it is looked whether all have come to a leaf.
-const STEPS: usize = 4;
+const GROUP: usize = 8;
 /// What LightGBM takes for zero.
 const ZERO: f32 = 1e-35;
 /// The most leaves of a tree: nodes and leaves are counted in 16 bits.
@@ -165,10 +163,8 @@ impl FlatTrees {
                 let mut at = [0_u16; GROUP];
                 loop {
                     let before = at;
-                    for _ in 0..STEPS {
-                        for (row, at) in rows.chunks_exact(width).zip(&mut at) {
-                            *at = nodes[usize::from(*at)].next(row);
-                        }
+                    for (row, at) in rows.chunks_exact(width).zip(&mut at) {
+                        *at = nodes[usize::from(*at)].next(row);
                     }
                     if at == before {
                         break;
