@@ -1,6 +1,6 @@
 //! The rows of the table, and retrieval beyond the lists.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use abovefold_models::{
     ArticleMatrix, WIDTH,
@@ -40,6 +40,8 @@ pub struct Rows {
 /// What a search would see: as of the end of the chunk before.
 struct Index {
     matrix: ArticleMatrix,
+    /// The vectors in the matrix: most do not change from chunk to chunk.
+    indexed: BTreeMap<ArticleId, Arc<[f32]>>,
     popular: Vec<ArticleId>,
 }
 
@@ -59,7 +61,7 @@ impl Rows {
         names.extend(parts.map(|name| (*name).to_owned()));
         names.extend(rankers.iter().map(|(name, _)| name.clone()));
         names.extend(oracle.is_some().then(|| ORACLE.to_owned()));
-        let index = Index { matrix: ArticleMatrix::new(WIDTH, 1 << 14), popular: Vec::new() };
+        let index = Index { matrix: ArticleMatrix::new(WIDTH, 1 << 14), indexed: BTreeMap::new(), popular: Vec::new() };
         Self { rankers, networks, oracle, names, readers: BTreeMap::new(), index }
     }
 
@@ -180,10 +182,14 @@ impl Rows {
             self.index.matrix.articles().iter().copied().filter(|article| !alive.contains(article)).collect();
         gone.into_iter().for_each(|article| {
             self.index.matrix.remove(article);
+            self.index.indexed.remove(&article);
         });
         for article in &alive {
-            if let Some(vector) = chunk.vectors.get(*article, now).filter(|v| v.iter().any(|x| *x != 0.0)) {
+            let Some(vector) = chunk.vectors.get(*article, now) else { continue };
+            let known = self.index.indexed.get(article).is_some_and(|known| Arc::ptr_eq(known, vector));
+            if !known && vector.iter().any(|x| *x != 0.0) {
                 self.index.matrix.upsert(*article, vector)?;
+                self.index.indexed.insert(*article, vector.clone());
             }
         }
         let reads = |article: &ArticleId| counts.at(*article, now).reads[POPULAR_HALF_LIFE];
