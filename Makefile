@@ -7,7 +7,7 @@
 #                          as in ARGS=marker or ARGS='--test state_conformance'
 #   make build             the program, at target/release/abovefold
 #   make mutants           builds the program with each fault of deploy/mutants.toml in turn, and says which tests catch it
-#   make soak SEEDS=20000  the simulation over as many seeds
+#   make soak SEEDS=20000  the simulation over as many seeds, all of globo-dev in the matrix of digests, more kills and fail-overs
 #   make bench             the benchmarks, as one table; ARGS go to them
 #   make servers           Kafka, Redis and Elasticsearch on 127.0.0.1 (KAFKA_PORT, REDIS_PORT, ELASTICSEARCH_PORT)
 #   make servers-stop      stops them; their data is kept
@@ -22,6 +22,9 @@ SHELL := /bin/bash
 
 .DEFAULT_GOAL := build
 SEEDS ?= 20000
+# What is longer in `make soak`, and the tests in there that are.
+SOAK := simulation the_digest_does_not_depend_on_how_it_was_folded a_killed_worker_leaves_no_trace a_store_that_forgets_is_filled_again
+SOAKED := every_seed over_real_events on_the_embedded_edges over_kafka_and_redis a_cluster_that_fails_over
 .PHONY: demo test build mutants soak bench servers servers-stop fmt lint doc setup help
 
 demo: build
@@ -36,8 +39,10 @@ test:
 mutants: build
 	@$(WITH_ENV) python3 $(SETUP)/mutants.py $(ARGS)
 
-soak: setup
-	@$(WITH_ENV) ABOVEFOLD_SIMULATION_SEEDS=$(SEEDS) cargo test --release --workspace --locked --test simulation every_seed -- --nocapture
+soak: build
+	@$(SETUP)/servers.sh
+	@$(WITH_ENV) ABOVEFOLD_SOAK=1 ABOVEFOLD_SIMULATION_SEEDS=$(SEEDS) RUST_TEST_THREADS=1 \
+	    cargo test --release --workspace --locked --no-fail-fast $(SOAK:%=--test %) -- --nocapture $(SOAKED)
 
 bench: build
 	@# The whole workspace, as everywhere: one crate alone would be built with other features of its dependencies.

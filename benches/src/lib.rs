@@ -4,7 +4,9 @@
 // A panic needs a stated invariant: `expect("why this holds")`, never a bare unwrap.
 #![warn(clippy::unwrap_used)]
 
+pub mod epochs;
 pub mod gru;
+pub mod model;
 pub mod pipeline;
 pub mod rerank;
 pub mod row;

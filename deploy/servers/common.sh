@@ -142,3 +142,16 @@ absolute_dir() {
     mkdir -p "$1" || die "cannot make the folder $1"
     (cd "$1" && pwd -P)
 }
+
+# kafka_tool CLASS PORT OPTION...: runs one of Kafka's own tools, from the same jars as the broker.
+kafka_tool() {
+    local class="$1" port="${2:-}" home="${ABOVEFOLD_KAFKA_HOME:-$ABOVEFOLD_CACHE/kafka-4.1.1}"
+    if [ $# -lt 3 ]; then
+        echo "usage: $(basename "$0") PORT OPTION..." >&2
+        exit 2
+    fi
+    shift 2
+    [ -d "$home/libs" ] || die "no Kafka in $home: run 'make setup', or set ABOVEFOLD_KAFKA_HOME"
+    exec "$(find_java)/bin/java" -Xmx128m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dlog4j2.level=ERROR -cp "$home/libs/*" \
+        "$class" --bootstrap-server "127.0.0.1:$port" "$@"
+}

@@ -78,8 +78,9 @@ def check_dockerfile() -> None:
     expect(user not in ("", "root", "0"), "Dockerfile: the program would run as root")
     for member in re.search(r"members = \[(.*?)\]", read("Cargo.toml"), re.S)[1].replace('"', "").split(","):
         expect(f"COPY {member.strip()} " in text, f"Dockerfile: the crate {member.strip()} is not copied")
-    for package in re.search(r"packages=\((.*?)\)", read("deploy/setup/torch.sh"))[1].split():
-        expect(package in text, f"Dockerfile: {package} of deploy/setup/torch.sh is not what it installs")
+    for script in ("deploy/setup/torch.sh", "deploy/setup/native.sh"):
+        for package in re.search(r"packages=\((.*?)\)", read(script))[1].split():
+            expect(package in text, f"Dockerfile: {package} of {script} is not what it installs")
     rust = re.search(r'rust-version = "([\d.]+)"', read("Cargo.toml"))[1]
     expect(f"FROM rust:{rust}-" in text, f"Dockerfile: Rust is not {rust}, the version that Cargo.toml names")
 

@@ -9,6 +9,7 @@ here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 
 "$here/system.sh" build lint
 "$here/torch.sh"
+"$here/native.sh"
 "$here/site.sh"
 eval "$("$here/env.sh")"
 cd "$checkout"

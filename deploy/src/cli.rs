@@ -99,6 +99,9 @@ pub enum Command {
         /// Where to listen
         #[arg(long, value_name = "ADDR")]
         listen: Option<String>,
+        /// What orders candidates: `trees`, or `reference` for the two networks alone [default: trees]
+        #[arg(long, value_name = "NAME", value_parser = ["trees", "reference"])]
+        ranker: Option<String>,
         /// Chooses the reader and the reads of --exit
         #[arg(long, default_value_t = 1)]
         seed: u64,
@@ -191,11 +194,17 @@ pub enum Command {
     Serve {
         #[arg(long, value_name = "ADDR")]
         listen: Option<String>,
+        /// What orders candidates: `trees`, or `reference` for the two networks alone [default: trees]
+        #[arg(long, value_name = "NAME", value_parser = ["trees", "reference"])]
+        ranker: Option<String>,
     },
     /// Write path and read path in one process
     Run {
         #[arg(long, value_name = "ADDR")]
         listen: Option<String>,
+        /// What orders candidates: `trees`, or `reference` for the two networks alone [default: trees]
+        #[arg(long, value_name = "NAME", value_parser = ["trees", "reference"])]
+        ranker: Option<String>,
         #[arg(long, value_name = "TIME")]
         window: Option<String>,
     },
@@ -233,6 +242,11 @@ pub enum Command {
     DeadLetters {
         #[command(subcommand)]
         action: DeadLettersAction,
+    },
+    /// What was learned from reads, version by version
+    Learner {
+        #[command(subcommand)]
+        action: LearnerAction,
     },
     /// State in words
     Inspect {
@@ -283,6 +297,20 @@ pub enum ExperimentAction {
         #[arg(long)]
         json: bool,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum LearnerAction {
+    /// The versions that were published, latest last
+    List {
+        /// The last so many
+        #[arg(long, default_value_t = 20)]
+        last: usize,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make an earlier version current again
+    RollBack { version: u64 },
 }
 
 #[derive(Debug, Subcommand)]

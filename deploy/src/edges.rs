@@ -8,8 +8,8 @@ use anyhow::Context;
 
 use crate::config::Config;
 
-/// The topic of namespaces has one partition, so that its records are in one order.
-const NAMESPACES_PARTITIONS: u32 = 1;
+/// Topics whose records are in one order have one partition: namespaces, and what was learned.
+const ONE_PARTITION: u32 = 1;
 
 /// Log, state and articles.
 #[derive(Clone, Debug)]
@@ -60,9 +60,11 @@ pub fn reached<T>(answer: abovefold_engine::Result<T>) -> anyhow::Result<T> {
 
 /// Makes what is missing and returns the number of partitions of the events.
 async fn make_topics(log: &dyn Log, topics: &Topics, partitions: u32) -> anyhow::Result<u32> {
-    for topic in [&topics.articles, &topics.impressions, &topics.learned, &topics.dead_letters] {
+    for topic in [&topics.articles, &topics.impressions, &topics.dead_letters] {
         log.create_topic(topic, partitions).await?;
     }
-    log.create_topic(&topics.namespaces, NAMESPACES_PARTITIONS).await?;
+    for topic in [&topics.namespaces, &topics.learned] {
+        log.create_topic(topic, ONE_PARTITION).await?;
+    }
     Ok(log.create_topic(&topics.user_events, partitions).await?)
 }

@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc, time::Duration, time::SystemTime};
 
-use abovefold_models::{Inference, ModelFacts};
+use abovefold_models::ModelFacts;
 use abovefold_operators::fold::FOLD_VERSION;
 use abovefold_schemas::records::NamespaceRecord;
 use anyhow::{Context, bail};
@@ -11,7 +11,7 @@ use crate::{
     commands::query,
     http::{Reading, Seen},
     namespaces::{Follower, LIVE, Namespaces, check_readable},
-    session::{Session, load_model},
+    session::{Model, Session, load_model},
 };
 
 /// How long after a failure, or while readers do not see what they should, it is tried again.
@@ -22,14 +22,14 @@ const RETRY: Duration = Duration::from_secs(2);
 pub struct Pointer {
     session: Session,
     reading: Arc<Reading>,
-    model: Option<Inference>,
+    model: Option<Model>,
     /// The files of the model folder as they were when it was read last.
     read_at: Option<Vec<SystemTime>>,
 }
 
 impl Pointer {
     /// Over what readers see now, and the model that this process has loaded.
-    pub fn new(session: &Session, reading: Arc<Reading>, model: Option<Inference>) -> Self {
+    pub fn new(session: &Session, reading: Arc<Reading>, model: Option<Model>) -> Self {
         let read_at = stamp(session);
         Self { session: session.clone(), reading, model, read_at }
     }
@@ -104,7 +104,7 @@ impl Pointer {
         let model = self.model_of(live).await?;
         // A store that does not answer would leave readers without trends.
         self.session.markers(&live.name).await?;
-        let facts = model.as_ref().map(|inference| inference.facts().clone());
+        let facts = model.as_ref().map(|model| model.facts().clone());
         let query = query(&self.session, live, model);
         query.refresh().await;
         self.reading.switch(Seen { namespace: live.name.clone(), query, model: facts });
@@ -113,11 +113,11 @@ impl Pointer {
     }
 
     /// The model that a namespace is read with: the one that is loaded, or the one that lies in the configured folder by now.
-    async fn model_of(&mut self, live: &NamespaceRecord) -> anyhow::Result<Option<Inference>> {
+    async fn model_of(&mut self, live: &NamespaceRecord) -> anyhow::Result<Option<Model>> {
         if !live.has_model() {
             return Ok(None);
         }
-        let is_it = |model: &Option<Inference>| fits(live, model.as_ref().map(Inference::facts));
+        let is_it = |model: &Option<Model>| fits(live, model.as_ref().map(Model::facts));
         if !is_it(&self.model) {
             let now = stamp(&self.session);
             if now != self.read_at {
@@ -125,7 +125,7 @@ impl Pointer {
                 let loaded = tokio::task::spawn_blocking(move || load_model(&config));
                 let loaded = loaded.await.context("load the model")??;
                 self.read_at = now;
-                self.model = loaded.map(|(_, inference)| inference);
+                self.model = loaded;
             }
         }
         if is_it(&self.model) {
@@ -133,7 +133,7 @@ impl Pointer {
         }
         let folder = self.session.config.model_folder();
         let folder = folder.map_or("no model folder".into(), |folder| folder.display().to_string());
-        let here = self.model.as_ref().map_or("none", |inference| &inference.facts().session_digest);
+        let here = self.model.as_ref().map_or("none", |model| &model.facts().session_digest);
         bail!(
             "it was made with the session model {}, here it is {here} ({folder}); put its model there, or promote another namespace",
             live.session_model

@@ -1,9 +1,13 @@
 //! What a command works with.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, OnceLock},
+};
 
 use abovefold_engine::{Runtime, Troubles, state::Tag};
-use abovefold_models::{Inference, ModelFolder};
+use abovefold_models::{Inference, ModelFacts, ModelFolder};
+use abovefold_operators::{features::ColumnRanker, learning::Learned};
 use abovefold_schemas::{Marker, Offset, records::NamespaceRecord};
 use anyhow::Context;
 use tokio::sync::watch;
@@ -23,6 +27,24 @@ pub struct Session {
     pub stop: watch::Receiver<bool>,
     /// Partitions of this process that stand still.
     pub troubles: Troubles,
+    /// What was learned, once a read path of this process follows it.
+    pub learned: Arc<OnceLock<Arc<Learned>>>,
+}
+
+/// A model that was started.
+#[derive(Clone, Debug)]
+pub struct Model {
+    /// The networks.
+    pub inference: Inference,
+    /// The trees above them; `None` where the folder has none, or they can't be used.
+    pub trees: Option<Arc<ColumnRanker>>,
+}
+
+impl Model {
+    /// What is known of the networks.
+    pub fn facts(&self) -> &ModelFacts {
+        self.inference.facts()
+    }
 }
 
 impl Session {
@@ -71,11 +93,17 @@ impl Session {
         Ok(markers)
     }
 
+    /// What was learned, followed from the first call on.
+    pub fn learned(&self) -> Arc<Learned> {
+        let follow = || Learned::follow(self.edges.log.clone(), &self.edges.topics.learned, &self.runtime);
+        self.learned.get_or_init(follow).clone()
+    }
+
     /// The model in force, started; `None` where there is none.
     ///
     /// # Errors
     /// When the folder is not one of ours.
-    pub fn model(&self) -> anyhow::Result<Option<(ModelFolder, Inference)>> {
+    pub fn model(&self) -> anyhow::Result<Option<Model>> {
         load_model(&self.config)
     }
 }
@@ -84,10 +112,15 @@ impl Session {
 ///
 /// # Errors
 /// When the folder that is named is missing or is not one of ours.
-pub fn load_model(config: &Config) -> anyhow::Result<Option<(ModelFolder, Inference)>> {
+pub fn load_model(config: &Config) -> anyhow::Result<Option<Model>> {
     let Some(folder) = config.model_folder() else { return Ok(None) };
     let model = ModelFolder::load(&folder).with_context(|| format!("load the model {}", folder.display()))?;
     let inference = Inference::start(&model, config.inference()?)
         .with_context(|| format!("start the model {}", folder.display()))?;
-    Ok(Some((model, inference)))
+    let trees = model.ranker.as_deref().map(ColumnRanker::from_text).transpose();
+    let trees = trees.unwrap_or_else(|error| {
+        tracing::warn!(folder = %folder.display(), "the networks rank without trees: {error}");
+        None
+    });
+    Ok(Some(Model { inference, trees: trees.map(Arc::new) }))
 }

@@ -10,6 +10,7 @@ use abovefold_models::Inference;
 use abovefold_operators::{
     fold::SessionModel,
     indexer::Indexer,
+    learning::LearnerFlow,
     pipeline::{WorkerContext, intake, write_path},
 };
 use abovefold_schemas::{Offset, records::NamespaceRecord};
@@ -52,7 +53,7 @@ fn context(session: &Session, namespace: &NamespaceRecord, dropped: &Arc<AtomicB
     }
 }
 
-/// Lets a partition get its first marker only while the topic `namespaces` has the namespace as it was when the worker began.
+/// Lets a partition get its first marker, or go on from one that this worker did not write, only while the topic `namespaces` has the namespace as it was when the worker began.
 fn admit(edges: &Edges, namespace: &NamespaceRecord, dropped: &Arc<AtomicBool>) -> Admit {
     let (edges, dropped) = (edges.clone(), dropped.clone());
     let (name, created) = (namespace.name.clone(), namespace.created);
@@ -77,12 +78,26 @@ fn admit(edges: &Edges, namespace: &NamespaceRecord, dropped: &Arc<AtomicBool>) 
     })
 }
 
+fn learner(session: &Session, context: &WorkerContext) -> LearnerFlow {
+    LearnerFlow {
+        log: context.log.clone(),
+        topics: context.topics.clone(),
+        partitions: context.partitions,
+        steps: context.steps.clone(),
+        group: context.group.clone(),
+        member: context.member.clone(),
+        settings: session.config.learner.clone(),
+        stop: context.stop.clone(),
+        runtime: context.runtime.clone(),
+    }
+}
+
 fn session_model(inference: Option<Inference>) -> Option<Arc<dyn SessionModel>> {
     inference.map(|inference| Arc::new(inference) as Arc<dyn SessionModel>)
 }
 
 impl Worker {
-    /// Starts the write path of a namespace, the intake and the indexer.
+    /// Starts the write path of a namespace, the intake, the indexer, and the learner where it is enabled.
     ///
     /// # Errors
     /// When the log does not answer.
@@ -105,6 +120,17 @@ impl Worker {
         };
         worker.graphs.push(Indexer::graph());
         worker.flows.push(session.runtime.spawn(indexer.run()));
+        if session.config.learner.enabled {
+            worker.graphs.push(LearnerFlow::graph());
+            let learner = learner(session, &context);
+            worker.flows.push(session.runtime.spawn(async move {
+                // Readers' state does not depend on it: everything else goes on.
+                if let Err(error) = learner.run().await {
+                    tracing::error!(%error, "this process learns no more from what readers read");
+                }
+                Ok(())
+            }));
+        }
         Ok(worker)
     }
 

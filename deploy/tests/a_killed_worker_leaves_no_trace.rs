@@ -20,7 +20,7 @@ use abovefold_engine::{
 };
 use abovefold_schemas::{Timestamp, records::NamespaceChange};
 use common::{
-    Home,
+    Home, at_length,
     newsroom::{self, Dice},
     program::{PATIENCE, Program},
     say,
@@ -31,8 +31,11 @@ use common::{
 use futures::TryStreamExt;
 use serde_json::Value;
 
-const SEEDS: u64 = 20;
 const RECORDS: usize = 320;
+
+fn seeds() -> u64 {
+    at_length(20, 100) as u64
+}
 
 /// Where the kills of a run of seeds fell.
 #[derive(Default)]
@@ -44,10 +47,11 @@ struct Kills {
 impl Kills {
     fn check(&self, what: &str, started: Instant) {
         let (Self { inside, all }, seconds) = (self, started.elapsed().as_secs_f64());
+        let seeds = seeds();
         say(&format!(
-            "{what}: {SEEDS} seeds, {all} kills, {inside} of them within an epoch's write, {seconds:.0} s"
+            "{what}: {seeds} seeds, {all} kills, {inside} of them within an epoch's write, {seconds:.0} s"
         ));
-        assert!(*all >= SEEDS as usize, "only {all} kills in {SEEDS} seeds");
+        assert!(*all >= seeds as usize, "only {all} kills in {seeds} seeds");
         assert!(
             inside * 2 >= *all,
             "only {inside} of {all} kills fell between the begin and the end of an epoch's write"
@@ -59,7 +63,7 @@ impl Kills {
 fn on_the_embedded_edges() {
     let started = Instant::now();
     let mut kills = Kills::default();
-    for seed in 0..SEEDS {
+    for seed in 0..seeds() {
         let undisturbed = home(seed);
         let log =
             open(&format!("file:{}", undisturbed.at("log").display()), &LogSettings::default()).unwrap();
@@ -95,7 +99,7 @@ fn over_kafka_and_redis() {
     let mut kills = Kills::default();
     let log = open(&format!("kafka://127.0.0.1:{}", kafka.port), &LogSettings::default()).unwrap();
     block_on(make_topics(log.as_ref(), "user_events", "articles"));
-    for seed in 0..SEEDS {
+    for seed in 0..seeds() {
         let (events, namespaces) = (format!("events_{seed}"), format!("namespaces_{seed}"));
         block_on(async {
             log.create_topic(&events, PARTITIONS).await.unwrap();

@@ -13,7 +13,7 @@ use std::{
 };
 
 use common::{
-    Home, copy_folder,
+    Home, at_length, copy_folder,
     pipeline::{Pipeline, count, end, hash},
     program::eventually,
     say,
@@ -106,17 +106,21 @@ fn a_cluster_that_fails_over_to_a_late_replica() {
     let mut pipeline = Pipeline::new("failover", kafka.port, &format!("redis+cluster://{}", nodes.join(",")));
     let (outside, home) = (pipeline.home(), pipeline.home());
     let worker = pipeline.worker(&home);
-    let feeder = pipeline.feed(pipeline.stream(7, 560), PAUSE);
+    let fail_overs = at_length(2, 12);
+    let feeder = pipeline.feed(pipeline.stream(7, 80 + 240 * fail_overs), PAUSE);
     let mut lost = 0;
-    // The primary of the partitions 0 and 1 and of the intake's partition 0, then that of the others.
-    for (node, from) in [(0_u16, 60), (2, 300)] {
+    // The primary of the partitions 0 and 1 and of the intake's partition 0, and that of the others.
+    let mut primaries = [cluster.port, cluster.port + 2];
+    for round in 0..fail_overs {
+        let from = 60 + 240 * round;
         feeder.reaches(from);
-        let primary = cluster.port + node;
+        let primary = primaries[round % 2];
         let replica = replica_of(primary);
         cut_off(replica);
         let before = keys(replica);
         feeder.reaches(from + 120);
         lost += written_since(primary, replica);
+        let node = primary - cluster.port;
         cluster.signal(&node.to_string(), "KILL");
         redis_cli(replica, 0, &["cluster", "failover", "takeover"]);
         redis_cli(replica, 0, &["config", "set", "masterauth", ""]);
@@ -124,19 +128,20 @@ fn a_cluster_that_fails_over_to_a_late_replica() {
         // What was the primary comes back with more than the cluster knows, and has to give it up.
         feeder.reaches(from + 160);
         cluster.start_node_again(node);
+        primaries[round % 2] = replica;
     }
     feeder.finish();
     let checked = pipeline.check(&outside);
     let said = end(worker);
     let (resets, idle) = (count(&said, BEGINS_AGAIN), count(&said, MOVED_WHILE_IDLE));
     say(&format!(
-        "Redis Cluster: 2 fail-overs to late replicas, which lost {lost} bytes of writes; {} records, {resets} partitions began again at a \
+        "Redis Cluster: {fail_overs} fail-overs to late replicas, which lost {lost} bytes of writes; {} records, {resets} partitions began again at a \
          conflict, {idle} were found moved while idle, {} copies sent again; digest equal, {:.0} s",
         checked.records,
         checked.copies - checked.strays,
         started.elapsed().as_secs_f64()
     ));
-    assert!(lost > 0 && resets + idle >= 2, "the replicas were late, and the worker noticed");
+    assert!(lost > 0 && resets + idle >= fail_overs, "the replicas were late, and the worker noticed");
 }
 
 /// The port of a primary's replica.

@@ -1,4 +1,5 @@
-//! Who may begin a partition anew: asked before a first marker is set, so that what was dropped is not made again.
+//! Who may begin a partition anew: asked before a first marker is set, and where another one was found than was written last, so that what was dropped is
+//! not made again, and what was made again is not taken for what it was.
 
 use std::{fmt, future::Future, sync::Arc};
 
@@ -6,7 +7,7 @@ use futures::future::BoxFuture;
 
 use crate::{error::Result, state::Tag};
 
-/// A question that a source asks before it sets the first marker of a partition: whether the partition's namespace is (still) there.
+/// A question that a source asks before it sets the first marker of a partition, or goes on from one that it did not expect: whether the partition's namespace is (still) there.
 ///
 /// A store that restarted empty and a namespace that was dropped look alike to a worker: no marker. Whoever keeps the list of namespaces knows.
 #[derive(Clone)]

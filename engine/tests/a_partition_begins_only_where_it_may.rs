@@ -1,5 +1,5 @@
-//! A source asks before it sets a first marker, so that a dropped namespace is not made again, and never folds on from a state that is no pure
-//! fold.
+//! A source asks before it sets a first marker, so that a dropped namespace is not made again, and where it finds another marker than it wrote; it
+//! never folds on from a state that is no pure fold.
 
 #![allow(clippy::unwrap_used)] // Tests.
 
@@ -9,7 +9,8 @@ use std::sync::{
 };
 
 use abovefold_engine::{
-    Admit, Emitter, EngineError, Fault, Feed, PartitionedSource, Result, Runtime, SourceSettings, Troubles,
+    Admit, Emitter, EngineError, Fault, Feed, PartitionedSource, Result, Runtime, Signal, SourceSettings,
+    Troubles,
     log::{Log, LogSettings, Membership, NewRecord, RecordRun, open},
     state::{MemoryStore, StateStore, Tag},
 };
@@ -125,6 +126,31 @@ async fn who_cannot_be_asked_is_asked_again_and_a_partition_with_a_marker_needs_
 
     let (source, out, received) = world.source(Some(Admit::new(|_| async { gone() })));
     assert_eq!(run(source, out, received).await.unwrap(), 1);
+}
+
+/// Another namespace of the same name has markers of its own: a worker of the one before finds another than it wrote, and asks.
+#[tokio::test]
+async fn a_namespace_that_was_made_again_is_not_taken_for_the_one_before() {
+    let world = World::new().await;
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = asked.clone();
+    let admit = Admit::new(move |_| {
+        let first = counted.fetch_add(1, Ordering::SeqCst) == 0;
+        async move { if first { Ok(()) } else { gone() } }
+    });
+    let (feedback, signals) = mpsc::unbounded_channel();
+    let (mut source, out, mut received) = world.source(Some(admit));
+    source.signals = signals;
+    let behind = async {
+        let Some(Feed::Begin { lease, .. }) = received.feed.recv().await else { panic!("it begins") };
+        world.store.drop_namespace("green").await.unwrap();
+        let other = world.store.initialise(&tag(), Marker::start(Offset(1))).await.unwrap();
+        feedback.send(Signal::Reset { lease, reason: format!("found {other}") }).unwrap();
+        while received.feed.recv().await.is_some() {}
+    };
+    let (ended, ()) = tokio::join!(source.run(out), behind);
+    assert_eq!(ended.unwrap_err().reason, "the namespace was dropped");
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
 }
 
 #[tokio::test]

@@ -20,6 +20,7 @@
 
 pub mod card;
 pub mod evaluate;
+pub mod flat;
 pub mod folder;
 mod gates;
 pub mod inference;

@@ -15,6 +15,7 @@ use crate::{
     articles::{Article, ArticleIndex, Filter, Hit, NearestQuery},
     fold::FoldSettings,
     indexer::Indexer,
+    learning::LearnerFlow,
     pipeline::{Topics, WorkerContext, intake_from, write_path},
     query::{Query, QueryContext, QuerySettings},
     steps::Steps,
@@ -47,6 +48,8 @@ pub fn graphs(steps: &Steps) -> Vec<Graph> {
         store: context.store.clone(),
         articles: Arc::new(Nowhere),
         ranker: None,
+        trees: None,
+        learned: None,
         impressions: None,
         past: false,
         settings: QuerySettings::default(),
@@ -55,6 +58,7 @@ pub fn graphs(steps: &Steps) -> Vec<Graph> {
         write_path(&context, &NamespaceRecord::default(), None, None).graph().clone(),
         intake_from(&context, Vec::new()).graph().clone(),
         Indexer::graph(),
+        LearnerFlow::graph(),
         Query::describe(query),
     ]
 }
@@ -149,7 +153,8 @@ mod tests {
                 "write: user_events -> decode -> window -> key by reader -> embed -> sink",
                 "intake: user_events -> decode -> window -> intake -> sink",
                 "articles: articles -> article index",
-                "query: requests -> state -> retrieve -> rerank -> compose -> answer",
+                "learner: user_events -> learner -> learned",
+                "query: requests -> state -> retrieve -> features -> rerank -> compose -> answer",
             ]
         );
         let tables: Vec<String> = none.iter().map(Graph::to_table).collect();

@@ -15,6 +15,7 @@ pub mod fold;
 pub mod indexer;
 pub mod intake;
 pub mod key;
+pub mod learning;
 pub mod metrics;
 pub mod pipeline;
 pub mod query;

@@ -26,3 +26,13 @@ pub const STRAYS_PASSED_ON: &str = "abovefold_intake_strays_total";
 pub const COPIES_OUT_OF_TURN: &str = "abovefold_fold_copies_out_of_turn_total";
 /// Article versions indexed (counter).
 pub const ARTICLES_INDEXED: &str = "abovefold_articles_indexed_total";
+/// Reads that the learner took in (counter).
+pub const LEARNED_READS: &str = "abovefold_learner_reads_total";
+/// Follow-ups that taught nothing: their reader had taught enough in that hour, or there were too many articles or readers (counter).
+pub const LEARNER_REFUSED: &str = "abovefold_learner_refused_follow_ups_total";
+/// Versions that the learner published (counter).
+pub const LEARNED_VERSIONS: &str = "abovefold_learner_versions_total";
+/// Rows in them (counter).
+pub const LEARNED_ROWS: &str = "abovefold_learner_rows_total";
+/// 1 while this process is the one that learns (gauge).
+pub const LEARNER_LEADS: &str = "abovefold_learner_leads";

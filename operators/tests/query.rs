@@ -68,7 +68,7 @@ async fn the_ranker_orders_and_every_way_that_it_fails_leaves_the_cosines() {
     let slate = world.query.recommend(Request { explain: true, ..request("ann") }).await.unwrap();
     assert_eq!((slate.served_by, slate.model.as_deref()), (ServedBy::Reranker, Some("fake-1")));
     assert_eq!(ids(&slate)[0], 60, "the ranker of the tests prefers high numbers");
-    let why = slate.picks[0].explanation.unwrap();
+    let why = slate.picks[0].explanation.clone().unwrap();
     assert!(why.cosine.is_some() && why.logit.is_some());
     assert!(slate.picks.iter().all(|pick| (0.0..=1.0).contains(&pick.score)));
 

@@ -23,6 +23,8 @@ async fn nothing_is_served_that_was_published_later() {
         store: world.store.clone(),
         articles: world.articles.clone(),
         ranker: None,
+        trees: None,
+        learned: None,
         impressions: None,
         past: true,
         settings: QuerySettings::default(),

@@ -10,6 +10,7 @@ pub mod event;
 pub mod ids;
 pub mod kept;
 pub mod keys;
+pub mod learned;
 pub mod marker;
 pub mod records;
 pub mod state;

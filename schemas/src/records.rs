@@ -63,6 +63,24 @@ pub struct Impression {
     /// For each partition, the first offset that the article counts had not seen.
     #[prost(uint64, repeated, tag = "11")]
     pub counts_markers: Vec<u64>,
+    /// The version of what was learned that it was scored with; 0 where nothing was learned yet.
+    #[prost(uint64, tag = "12")]
+    pub learned_version: u64,
+    /// 0 unknown, 1 mobile, 2 tablet, 3 desktop.
+    #[prost(uint32, tag = "13")]
+    pub device_type: u32,
+    /// The moment as of which the columns were computed (ms since 1970, log time); absent where none were.
+    #[prost(int64, optional, tag = "14")]
+    pub now: Option<i64>,
+    /// The candidates, in the order of the rows of `columns`, where features are logged.
+    #[prost(int64, repeated, tag = "15")]
+    pub candidates: Vec<i64>,
+    /// The columns of each candidate, row-major, where features are logged.
+    #[prost(float, repeated, tag = "16")]
+    pub columns: Vec<f32>,
+    /// A hash of the columns' names, by which those of another version are told.
+    #[prost(fixed64, tag = "17")]
+    pub columns_hash: u64,
 }
 
 impl Kept for Impression {

@@ -8,6 +8,7 @@ use std::{fs, path::PathBuf};
 use abovefold_schemas::{
     ArticleId, ArticleVersion, Event, EventKind, Kept, LastRecord, Marker, Offset, ReaderId, Timestamp,
     event::ProfileFields,
+    learned::{HomeOrigin, LearnedCheckpoint, LearnedRead, LearnedRow},
     records::{DeadLetter, Impression, NamespaceChange, NamespaceRecord, Shown},
     state::{
         ActiveReader, ArticleCounts, DeadRange, Origin, PartitionSummary, Profile, Read, ReaderState,
@@ -179,8 +180,19 @@ fn records_are_pinned() {
         partition: 3,
         marker: 42,
         counts_markers: vec![42, 7],
+        ..Impression::default()
     };
     kept_is_pinned("impression.hex", &impression);
+    let with_features = Impression {
+        learned_version: 12,
+        device_type: 2,
+        now: Some(1_704_110_399_000),
+        candidates: vec![7, 8],
+        columns: vec![0.5, f32::INFINITY, -1.0, 0.25],
+        columns_hash: 0x0123_4567_89ab_cdef,
+        ..impression
+    };
+    kept_is_pinned("impression-with-features.hex", &with_features);
     let letter = DeadLetter {
         topic: "user_events".into(),
         partition: 1,
@@ -192,6 +204,40 @@ fn records_are_pinned() {
     };
     kept_is_pinned("dead-letter.hex", &letter);
     assert_eq!(letter.id(), "user_events-1-9");
+}
+
+#[test]
+fn what_is_learned_is_pinned() {
+    let row = LearnedRow {
+        version: 3,
+        writer: "a1b2".into(),
+        kind: 2,
+        id: 9_876_543,
+        reader: String::new(),
+        numbers: vec![0, 0, 128, 63],
+    };
+    kept_is_pinned("learned-row.hex", &row);
+    let read = LearnedRead {
+        reader: "42".into(),
+        article: 9_876_543,
+        exit: 1_704_110_400_000,
+        read_seconds: Some(45.25),
+        device: 1,
+        forget: false,
+    };
+    let checkpoint = LearnedCheckpoint {
+        version: 3,
+        writer: "a1b2".into(),
+        before: Some(40),
+        rows: 7,
+        whole: true,
+        positions: vec![42, 7],
+        origins: vec![HomeOrigin { home: 1, origin: Origin { partition: 0, offset: 5 } }],
+        reads: vec![read, LearnedRead { reader: "7".into(), forget: true, ..LearnedRead::default() }],
+        time: 1_704_110_401_000,
+        rolled_back_to: Some(1),
+    };
+    kept_is_pinned("learned-checkpoint.hex", &checkpoint);
 }
 
 #[test]

@@ -3,12 +3,17 @@
 use std::{sync::Arc, time::Duration};
 
 use abovefold_engine::{Graph, Runtime, log::Log};
-use abovefold_models::Inference;
 use abovefold_operators::pipeline::graphs;
 use anyhow::bail;
 use serde_json::json;
 
-use crate::{config::Config, output::Output, owner, session::load_model, strays};
+use crate::{
+    config::Config,
+    output::Output,
+    owner,
+    session::{Model, load_model},
+    strays,
+};
 
 /// How long one edge may take to answer.
 const LIMIT: Duration = Duration::from_secs(15);
@@ -40,7 +45,7 @@ pub async fn run(config: Config, graph_only: bool, json: bool, output: &Output) 
         found.push((what, abovefold_engine::state::masked(&url), answer));
     }
     let model = load_model(&config).map(|model| match model {
-        Some((folder, inference)) => format!("version {}, {}", folder.card.version, describe(&inference)),
+        Some(model) => format!("version {}, {}", model.facts().version, describe(&model)),
         None => "none: reads are folded without an embedding, trending articles are served".to_owned(),
     });
     let folder = config.model_folder().map_or("none".into(), |folder| folder.display().to_string());
@@ -79,9 +84,10 @@ fn say_graphs(graphs: &[Graph], json: bool, output: &Output) {
     }
 }
 
-fn describe(inference: &Inference) -> String {
-    let facts = inference.facts();
-    format!("{} on {}, tiles of {} rows", facts.precision, facts.device_class, facts.tile)
+fn describe(model: &Model) -> String {
+    let facts = model.facts();
+    let trees = if model.trees.is_some() { "with trees" } else { "without trees" };
+    format!("{} on {}, tiles of {} rows, {trees}", facts.precision, facts.device_class, facts.tile)
 }
 
 /// Opens one edge and asks it something; makes nothing.

@@ -1,12 +1,11 @@
 //! `demo`: generate, train, index, run, simulate readers; all in one process, over embedded edges in the home.
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use abovefold_engine::{
     Runtime, Troubles,
     log::{NewRecord, Position},
 };
-use abovefold_models::Inference;
 use abovefold_operators::query::{Query, Request, Slate};
 use abovefold_schemas::{ArticleId, Event, ReaderId, Timestamp};
 use anyhow::{Context, bail};
@@ -14,7 +13,13 @@ use tokio::sync::watch;
 
 use super::{generate, index, serve, simulate, stop_signal, train};
 use crate::{
-    cli::Timestamps, config::Config, edges::Edges, namespaces, output::Output, session::Session, telemetry,
+    cli::Timestamps,
+    config::Config,
+    edges::Edges,
+    namespaces,
+    output::Output,
+    session::{Model, Session},
+    telemetry,
     worker::Worker,
 };
 
@@ -34,19 +39,19 @@ pub async fn run(mut config: Config, exit: bool, seed: u64, output: Output) -> a
     for url in [&mut config.log, &mut config.state, &mut config.articles] {
         url.clear();
     }
-    let (data, model) = (config.home.join("data"), config.home.join("model"));
+    let (data, model_folder) = (config.home.join("data"), config.home.join("model"));
     let home = config.home.clone();
     std::fs::create_dir_all(&home).with_context(|| format!("make the home {}", home.display()))?;
     if !data.join("events.parquet").is_file() {
         output.line("generating a newspaper and its readers");
         generate::until_now(&data, READERS, ARTICLES, DAYS, &output).await?;
     }
-    if !model.join("model.json").is_file() {
+    if !model_folder.join("model.json").is_file() {
         output.line(format!("training both networks, up to {} s", TRAINING.as_secs()));
         let options = train::Options { max_time: Some(TRAINING), seed: 1, ..train::Options::default() };
-        train::run(&config, &data, &model, &options, &output).await?;
+        train::run(&config, &data, &model_folder, &options, &output).await?;
     }
-    config.model = model;
+    config.model = model_folder;
     if exit {
         // Nothing shall be sent but what is shown.
         config.http.listen = "127.0.0.1:0".into();
@@ -61,23 +66,25 @@ pub async fn run(mut config: Config, exit: bool, seed: u64, output: Output) -> a
         folder: std::env::current_dir().context("find the current folder")?,
         stop: stopped,
         troubles: Troubles::none(),
+        learned: Arc::default(),
     };
     forward_stop(&session.runtime, ended, stop.clone());
     telemetry::start_metrics()?;
-    let (namespace, inference) = serve::prepare(&session).await?;
-    namespaces::check_worker(&namespace, inference.as_ref().map(Inference::facts), &session.config.steps())?;
+    let (namespace, model) = serve::prepare(&session).await?;
+    namespaces::check_worker(&namespace, model.as_ref().map(Model::facts), &session.config.steps())?;
     let _owner = serve::own(&session).await?;
     let listener = serve::bind(&session).await?;
-    let worker = Worker::start(&session, &namespace, inference.clone()).await?;
+    let worker =
+        Worker::start(&session, &namespace, model.as_ref().map(|model| model.inference.clone())).await?;
     let graphs = worker.graphs.clone();
     let shown = async {
         fill(&session, &data).await?;
         if exit {
-            let query = serve::query(&session, &namespace, inference.clone());
+            let query = serve::query(&session, &namespace, model.clone());
             show(&session, &query, seed).await?;
             drop(query);
         } else {
-            let reading = serve::listen_on(&session, listener, &namespace, inference.clone(), graphs);
+            let reading = serve::listen_on(&session, listener, &namespace, model.clone(), graphs);
             tokio::try_join!(reading, live(&session, &data))?;
         }
         stop.send_replace(true);

@@ -23,7 +23,7 @@ use crate::{
     dataset,
     output::Output,
     ranking::{
-        grow::{DROP_ONE_FOLDER, groups, without_file},
+        grow::{DROP_ONE_FOLDER, groups, row_of, without_file},
         oracle::oracle,
         pass::Pass,
         rows::{FULL, PARTS, Rows},
@@ -117,6 +117,7 @@ fn evaluate(
         published: dataset::newsroom_times(&articles),
         categories: dataset::categories(&articles),
         inference: inference.as_ref(),
+        unseen_from: None,
         from: from.or_else(|| first_of(&folder, split)),
         together: Some(TOGETHER),
         output,
@@ -138,14 +139,14 @@ fn first_of(folder: &DataFolder, split: Split) -> Option<Timestamp> {
 fn rankers(dir: &Path, model: &ModelFolder) -> anyhow::Result<Vec<(String, ColumnRanker)>> {
     let mut rankers = Vec::new();
     let Some(text) = &model.ranker else { return Ok(rankers) };
-    let full = ColumnRanker::new(Trees::from_text(text)?);
+    let full = ColumnRanker::from_text(text);
     rankers.push((FULL.to_owned(), full.with_context(|| format!("load the model {}", dir.display()))?));
     for group in groups() {
         let file = dir.join(DROP_ONE_FOLDER).join(without_file(group));
         if file.is_file() {
-            let ranker = ColumnRanker::new(Trees::load(&file)?);
+            let ranker = ColumnRanker::new(&Trees::load(&file)?);
             let ranker = ranker.with_context(|| format!("load the model {}", dir.display()))?;
-            rankers.push((format!("without {group}"), ranker));
+            rankers.push((row_of(group), ranker));
         }
     }
     Ok(rankers)

@@ -8,6 +8,7 @@ mod experiment;
 mod generate;
 mod index;
 mod inspect;
+mod learner;
 mod namespace;
 mod rekey;
 mod replay;
@@ -15,6 +16,8 @@ mod serve;
 mod simulate;
 mod sql;
 mod train;
+
+use std::sync::Arc;
 
 use abovefold_engine::{Runtime, Troubles};
 use anyhow::{Context, bail};
@@ -115,6 +118,7 @@ pub async fn run(cli: Cli, output: Output) -> anyhow::Result<()> {
         folder: std::env::current_dir().context("find the current folder")?,
         stop: stop_signal()?,
         troubles: Troubles::none(),
+        learned: Arc::default(),
     };
     match &cli.command {
         Command::Process { .. } => serve::process(session).await,
@@ -152,6 +156,7 @@ async fn over_edges(session: Session, command: &Command) -> anyhow::Result<()> {
         Command::Experiment { action } => experiment::run(&session, action).await,
         Command::Rekey { to, partitions } => rekey::run(&session, to, *partitions).await,
         Command::DeadLetters { action } => dead_letters::run(&session, action).await,
+        Command::Learner { action } => learner::run(&session, action).await,
         Command::Inspect { what } => inspect::run(&session, what).await,
         Command::Sql { query, json } => sql::run(&session, query, *json).await,
         _ => bail!("run this command for another program: it needs a process of its own"),
@@ -162,11 +167,13 @@ fn load_config(cli: &Cli) -> anyhow::Result<Config> {
     let mut flags = cli.common.overrides();
     match &cli.command {
         Command::Process { window: Some(window) } => flags.push(("window.length", window.clone())),
-        Command::Serve { listen: Some(listen) } | Command::Demo { listen: Some(listen), .. } => {
-            flags.push(("http.listen", listen.clone()));
-        }
-        Command::Run { listen, window } => {
+        Command::Serve { listen, ranker } | Command::Demo { listen, ranker, .. } => {
             flags.extend(listen.clone().map(|listen| ("http.listen", listen)));
+            flags.extend(ranker.clone().map(|ranker| ("query.ranker", ranker)));
+        }
+        Command::Run { listen, window, ranker } => {
+            flags.extend(listen.clone().map(|listen| ("http.listen", listen)));
+            flags.extend(ranker.clone().map(|ranker| ("query.ranker", ranker)));
             flags.extend(window.clone().map(|window| ("window.length", window)));
         }
         _ => {}

@@ -3,7 +3,6 @@
 use std::{sync::Arc, time::Duration};
 
 use abovefold_engine::Graph;
-use abovefold_models::Inference;
 use abovefold_operators::query::{Impressions, Query, QueryContext, Ranker};
 use abovefold_schemas::records::NamespaceRecord;
 use anyhow::Context;
@@ -16,7 +15,7 @@ use crate::{
     namespaces::{self, LIVE, Namespaces},
     owner,
     pointer::{Pointer, fits},
-    session::Session,
+    session::{Model, Session},
     telemetry,
     worker::Worker,
 };
@@ -27,55 +26,56 @@ const FORGET_EVERY: Duration = Duration::from_secs(5);
 /// The write path alone.
 pub async fn process(session: Session) -> anyhow::Result<()> {
     telemetry::start_metrics()?;
-    let (namespace, inference) = prepare(&session).await?;
+    let (namespace, model) = prepare(&session).await?;
     let _owner = own(&session).await?;
-    namespaces::check_worker(&namespace, inference.as_ref().map(Inference::facts), &session.config.steps())?;
+    namespaces::check_worker(&namespace, model.as_ref().map(Model::facts), &session.config.steps())?;
     session.output.line(format!("processing namespace {} of {}", namespace.name, session.config.log_url()));
-    Worker::start(&session, &namespace, inference).await?.finish().await
+    Worker::start(&session, &namespace, model.map(|model| model.inference)).await?.finish().await
 }
 
 /// The read path and the site alone.
 pub async fn serve(session: Session) -> anyhow::Result<()> {
     // A port in use shows before a namespace is made.
     let listener = bind(&session).await?;
-    let (namespace, inference) = prepare(&session).await?;
-    listen_on(&session, listener, &namespace, inference, Vec::new()).await
+    let (namespace, model) = prepare(&session).await?;
+    listen_on(&session, listener, &namespace, model, Vec::new()).await
 }
 
 /// Write path and read path in one process. A namespace that stands at a past moment is shown as it is, and nothing is folded.
 pub async fn run(session: Session) -> anyhow::Result<()> {
     // A port in use shows before a namespace is made.
     let listener = bind(&session).await?;
-    let (namespace, inference) = prepare(&session).await?;
+    let (namespace, model) = prepare(&session).await?;
     if namespace.until.is_some() {
         let _owner = own(&session).await?;
-        return listen_on(&session, listener, &namespace, inference, Vec::new()).await;
+        return listen_on(&session, listener, &namespace, model, Vec::new()).await;
     }
-    namespaces::check_worker(&namespace, inference.as_ref().map(Inference::facts), &session.config.steps())?;
+    namespaces::check_worker(&namespace, model.as_ref().map(Model::facts), &session.config.steps())?;
     let _owner = own(&session).await?;
-    let worker = Worker::start(&session, &namespace, inference.clone()).await?;
+    let worker =
+        Worker::start(&session, &namespace, model.as_ref().map(|model| model.inference.clone())).await?;
     let graphs = worker.graphs.clone();
-    let reading = listen_on(&session, listener, &namespace, inference, graphs);
+    let reading = listen_on(&session, listener, &namespace, model, graphs);
     tokio::try_join!(reading, worker.finish_beside_readers())?;
     Ok(())
 }
 
 /// The namespace and the model of this process.
-pub async fn prepare(session: &Session) -> anyhow::Result<(NamespaceRecord, Option<Inference>)> {
+pub async fn prepare(session: &Session) -> anyhow::Result<(NamespaceRecord, Option<Model>)> {
     // A wrong address shows now; an article edge that goes away later has its fallbacks.
     reached(session.edges.articles.check().await)?;
-    let inference = session.model()?.map(|(_, inference)| inference);
-    if inference.is_none() {
+    let model = session.model()?;
+    if model.is_none() {
         tracing::warn!(
             "there is no model: reads are folded without an embedding, and trending articles are served; see `abovefold train`"
         );
     }
-    let facts = inference.as_ref().map(Inference::facts);
+    let facts = model.as_ref().map(Model::facts);
     let steps = session.config.steps();
     let namespace =
         namespaces::resolve(&session.edges, &session.runtime, &session.config.namespace, facts, &steps)
             .await?;
-    Ok((namespace, inference))
+    Ok((namespace, model))
 }
 
 /// Answers for the embedded home, where there is one.
@@ -92,7 +92,8 @@ pub async fn bind(session: &Session) -> anyhow::Result<TcpListener> {
 }
 
 /// The read path of a namespace, as a handle.
-pub fn query(session: &Session, namespace: &NamespaceRecord, inference: Option<Inference>) -> Query {
+pub fn query(session: &Session, namespace: &NamespaceRecord, model: Option<Model>) -> Query {
+    let trees = model.as_ref().and_then(|model| model.trees.clone());
     Query::start(QueryContext {
         runtime: session.runtime.clone(),
         namespace: namespace.name.clone(),
@@ -100,7 +101,9 @@ pub fn query(session: &Session, namespace: &NamespaceRecord, inference: Option<I
         events_topic: session.edges.topics.user_events.clone(),
         store: session.edges.store.clone(),
         articles: session.edges.articles.clone(),
-        ranker: inference.map(|inference| Arc::new(inference) as Arc<dyn Ranker>),
+        ranker: model.map(|model| Arc::new(model.inference) as Arc<dyn Ranker>),
+        trees,
+        learned: Some(session.learned()),
         impressions: Some(Impressions {
             log: session.edges.log.clone(),
             topic: session.edges.topics.impressions.clone(),
@@ -143,7 +146,7 @@ pub async fn listen_on(
     session: &Session,
     listener: TcpListener,
     namespace: &NamespaceRecord,
-    inference: Option<Inference>,
+    loaded: Option<Model>,
     graphs: Vec<Graph>,
 ) -> anyhow::Result<()> {
     let metrics = telemetry::start_metrics()?;
@@ -151,9 +154,9 @@ pub async fn listen_on(
     if namespace.until.is_some() {
         keep_forgetting(session, namespace).await?;
     }
-    let model = inference.as_ref().map(|inference| inference.facts().clone());
+    let model = loaded.as_ref().map(|model| model.facts().clone());
     let is_other = !fits(namespace, model.as_ref());
-    let query = query(session, namespace, inference.clone());
+    let query = query(session, namespace, loaded.clone());
     query.refresh().await;
     let reading = Reading::new(Seen { namespace: namespace.name.clone(), query, model });
     if is_other {
@@ -163,7 +166,7 @@ pub async fn listen_on(
         )));
     }
     if session.config.namespace == LIVE {
-        session.runtime.spawn(Pointer::new(session, reading.clone(), inference).follow());
+        session.runtime.spawn(Pointer::new(session, reading.clone(), loaded).follow());
     }
     let rendered = metrics.clone();
     let app = App {

@@ -210,7 +210,7 @@ pub async fn run(
             vectors: &vectors,
             model: &trained.model,
             inference,
-            from: handed_over,
+            unseen_from: handed_over,
             until: first_validated,
             most: MOST_LISTS,
         };

@@ -15,6 +15,7 @@ use abovefold_models::{DeviceChoice, InferenceOptions};
 use abovefold_operators::{
     articles::ArticleSettings,
     fold::FoldSettings,
+    learning::LearnerSettings,
     pipeline::Topics,
     query::QuerySettings,
     steps::{StepConfig, Steps},
@@ -54,6 +55,7 @@ pub struct Config {
     pub redis: RedisConfig,
     pub elasticsearch: ArticleSettings,
     pub query: QuerySettings,
+    pub learner: LearnerSettings,
 }
 
 /// Names of topics, and how many partitions new ones get.

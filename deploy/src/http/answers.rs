@@ -19,6 +19,18 @@ pub(super) struct Explanation {
     /// Decayed reads as a share of those of the most read article.
     #[serde(skip_serializing_if = "Option::is_none")]
     trend: Option<f64>,
+    /// The columns that moved its place most, most first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    reasons: Vec<Reason>,
+}
+
+/// A column that moved an article's place.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(super) struct Reason {
+    /// The column's name.
+    column: &'static str,
+    /// By how much it raised the ranker's number, or lowered it.
+    by: f64,
 }
 
 /// One card of a slate.
@@ -94,11 +106,13 @@ impl Slate {
 impl Recommendation {
     fn of(pick: &query::Pick) -> Self {
         let article = &pick.article.version;
-        let explanation = pick.explanation.map(|why| Explanation {
+        let reason = |(column, by): &(&'static str, f64)| Reason { column, by: *by };
+        let explanation = pick.explanation.as_ref().map(|why| Explanation {
             source: pick.source.name(),
             cosine: why.cosine.and_then(finite),
             logit: why.logit.and_then(finite),
             trend: why.trend.and_then(finite),
+            reasons: why.reasons.iter().map(reason).collect(),
         });
         Self {
             article_id: article.article_id,

@@ -31,12 +31,12 @@ pub struct Ground<'a> {
     pub articles: &'a [ArticleRow],
     /// Their vectors.
     pub vectors: &'a Vectors,
-    /// The networks whose scores are columns. They must not have learned from the impressions since `from`.
+    /// The networks whose scores are columns.
     pub model: &'a ModelFolder,
     /// How they run.
     pub inference: InferenceOptions,
-    /// The first moment of the impressions that trees are grown from; what was before is folded.
-    pub from: Option<Timestamp>,
+    /// The networks have not learned from the impressions since this moment; for those before, their columns are missing.
+    pub unseen_from: Option<Timestamp>,
     /// Nothing from this moment on is used.
     pub until: Option<Timestamp>,
     /// The most lists: the latest are taken.
@@ -90,12 +90,13 @@ pub fn grow(
     let inference = Inference::start(model, ground.inference.clone())?;
     let mut growing = Growing::new(ground.most);
     let pass = Pass {
-        stream: Stream::open(data, &data.splits(), ground.from, ground.until)?,
+        stream: Stream::open(data, &data.splits(), ground.unseen_from, ground.until)?,
         vectors: vectors.as_of(dataset::published(articles)),
         published: dataset::newsroom_times(articles),
         categories: dataset::categories(articles),
         inference: Some(&inference),
-        from: ground.from,
+        unseen_from: ground.unseen_from,
+        from: None,
         together: None,
         output,
         what: "folding, reads",
@@ -150,15 +151,16 @@ impl Growing {
         self.lists.lengths.len()
     }
 
-    /// Grows trees on all columns; how many is chosen on the last lists.
+    /// Grows trees on the columns that are served; how many is chosen on the last lists.
     fn grow(&mut self, options: &TreesOptions, output: &Output) -> anyhow::Result<Trees> {
         self.lists.keep_last(self.most);
-        let trees = Trees::train(&self.lists, options, &mut told("trees", output));
+        let lists = self.lists.of_columns(&places(|group| group != NOT_SERVED));
+        let trees = Trees::train(&lists, options, &mut told("trees", output));
         output.end_progress();
         trees.with_context(|| format!("grow the ranker's trees on {} lists", self.len()))
     }
 
-    /// Grows so many trees without a group of columns.
+    /// Grows so many trees without a group of columns; with those that are not served where that is the group.
     fn grow_without(
         &self,
         group: &str,
@@ -166,9 +168,11 @@ impl Growing {
         options: &TreesOptions,
         output: &Output,
     ) -> anyhow::Result<Trees> {
-        let kept = column_names().iter().enumerate().filter(|(_, column)| column.group != group);
-        let kept: Vec<usize> = kept.map(|(place, _)| place).collect();
-        let what = format!("trees without {group}");
+        let kept = match group {
+            NOT_SERVED => places(|_| true),
+            _ => places(|column| column != group && column != NOT_SERVED),
+        };
+        let what = format!("trees {}", row_of(group));
         let trees = Trees::grow(&self.lists.of_columns(&kept), options, count, &mut told(&what, output));
         output.end_progress();
         trees.with_context(|| format!("grow the ranker's {what}"))
@@ -182,9 +186,24 @@ fn told(what: &str, output: &Output) -> impl FnMut(usize, usize, f64) {
 /// Where, within a model folder, the trees lie that lack a group of columns.
 pub const DROP_ONE_FOLDER: &str = "drop-one";
 
+/// The group of columns that the read path can't compute yet, since impressions are not folded: the ranker that serves has learned
+/// without it, and a row of the table says what it would bring.
+const NOT_SERVED: &str = "exposures";
+
+/// The row of the trees that lack a group, or that have the one which is not served.
+pub fn row_of(group: &str) -> String {
+    let with = if group == NOT_SERVED { "with" } else { "without" };
+    format!("{with} {group}")
+}
+
 /// The file of the trees that lack a group.
 pub fn without_file(group: &str) -> String {
-    format!("without-{}.txt", group.replace(' ', "-"))
+    format!("{}.txt", row_of(group).replace(' ', "-"))
+}
+
+fn places(keep: impl Fn(&str) -> bool) -> Vec<usize> {
+    let kept = column_names().iter().enumerate().filter(|(_, column)| keep(column.group));
+    kept.map(|(place, _)| place).collect()
 }
 
 /// The groups of columns that drop-one tables leave out.

@@ -5,11 +5,9 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use abovefold_models::{Inference, RerankRequest, WIDTH, learner::LearnerOptions};
 use abovefold_operators::features::{
     Candidate, Columns, History, PastArticle, PastList, PastRead, columns::NetworkScores,
+    content::session_cosine,
 };
-use abovefold_schemas::{
-    ArticleId, ReaderId, Timestamp,
-    tables::BehaviorRow,
-};
+use abovefold_schemas::{ArticleId, ReaderId, Timestamp, tables::BehaviorRow};
 use anyhow::Context;
 
 use super::{
@@ -36,6 +34,8 @@ pub struct Pass<'a> {
     pub categories: BTreeMap<ArticleId, String>,
     /// The networks; without them their columns are missing.
     pub inference: Option<&'a Inference>,
+    /// The networks learned from impressions before this moment: what they say of those would be too good.
+    pub unseen_from: Option<Timestamp>,
     /// Only impressions since this moment are looked at; those before are folded only.
     pub from: Option<Timestamp>,
     /// The longest stretch of time that is looked at together.
@@ -85,10 +85,7 @@ impl Pass<'_> {
     ///
     /// # Errors
     /// When a table can't be read, the networks fail, or `look` does.
-    pub fn run(
-        mut self,
-        look: &mut dyn FnMut(Chunk<'_>) -> anyhow::Result<()>,
-    ) -> anyhow::Result<History> {
+    pub fn run(mut self, look: &mut dyn FnMut(Chunk<'_>) -> anyhow::Result<()>) -> anyhow::Result<History> {
         let mut history = History::new(1, LearnerOptions::default());
         let mut sessions = Sessions::default();
         let mut waiting: Vec<Waiting> = Vec::new();
@@ -118,7 +115,8 @@ impl Pass<'_> {
                         waiting.push(self.waiting(&history, &sessions, &row));
                     }
                     history.shown(&row.in_view, &row.clicked, row.impression_time);
-                    let began = waiting.first().map_or(row.impression_time, |one| one.seen.row.impression_time);
+                    let began =
+                        waiting.first().map_or(row.impression_time, |one| one.seen.row.impression_time);
                     let long = self.together.is_some_and(|most| {
                         row.impression_time.millis_since(began) as u128 >= most.as_millis()
                     });
@@ -146,7 +144,8 @@ impl Pass<'_> {
         let known = |article: &ArticleId| {
             self.published.get(article).copied().filter(|published| *published <= row.impression_time)
         };
-        let vector = |article: ArticleId| self.vectors.get(article, row.impression_time).map(|vector| &**vector);
+        let vector =
+            |article: ArticleId| self.vectors.get(article, row.impression_time).map(|vector| &**vector);
         let category = |article: ArticleId| self.categories.get(&article).map_or("", String::as_str);
         let candidate = |article: &ArticleId| Candidate {
             article: *article,
@@ -159,7 +158,8 @@ impl Pass<'_> {
         let candidates: Vec<Candidate<'_>> = row.in_view.iter().map(candidate).collect();
         let article = |id: ArticleId| PastArticle { vector: vector(id), category: category(id) };
         let reads = &history.reader(&row.reader).reads;
-        let past: Vec<PastArticle<'_>> = reads.iter().map(|read| article(ArticleId(read.article_id))).collect();
+        let past: Vec<PastArticle<'_>> =
+            reads.iter().map(|read| article(ArticleId(read.article_id))).collect();
         let columns = history.features(&list, &candidates, &past, row.article_id.map(article));
         let hours = |article: &ArticleId| {
             let age = history.counts().at(*article, row.impression_time).age_ms;
@@ -204,7 +204,10 @@ impl Pass<'_> {
             seen.push(Seen { session, ..one.seen });
         }
         if let Some(inference) = self.inference {
-            for chunk in seen.chunks_mut(RERANK_CHUNK) {
+            let first = seen.partition_point(|one| {
+                self.unseen_from.is_some_and(|unseen| one.row.impression_time < unseen)
+            });
+            for chunk in seen[first..].chunks_mut(RERANK_CHUNK) {
                 fill_in(chunk, inference)?;
             }
         }
@@ -245,10 +248,9 @@ fn fill_in(seen: &mut [Seen], inference: &Inference) -> anyhow::Result<()> {
 
 /// The cosine of each vector (of unit length) with `query`; NaN where either is missing.
 pub fn cosines(query: &[f32], vectors: &[Option<Arc<[f32]>>]) -> Vec<f32> {
-    let length = query.iter().map(|x| x * x).sum::<f32>().sqrt();
     let cosine = |vector: &Option<Arc<[f32]>>| match vector {
-        Some(vector) if length > 0.0 => query.iter().zip(vector.iter()).map(|(a, b)| a * b).sum::<f32>() / length,
-        _ => f32::NAN,
+        Some(vector) => session_cosine(query, vector),
+        None => f32::NAN,
     };
     vectors.iter().map(cosine).collect()
 }

@@ -1,6 +1,6 @@
 //! The rows of the table, and retrieval beyond the lists.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use abovefold_models::{
     ArticleMatrix, WIDTH,
@@ -8,7 +8,6 @@ use abovefold_models::{
 };
 use abovefold_operators::features::ColumnRanker;
 use abovefold_schemas::{ArticleId, ReaderId, Timestamp};
-use anyhow::Context;
 
 use super::pass::{Chunk, Seen, cosines};
 
@@ -41,6 +40,8 @@ pub struct Rows {
 /// What a search would see: as of the end of the chunk before.
 struct Index {
     matrix: ArticleMatrix,
+    /// The vectors in the matrix: most do not change from chunk to chunk.
+    indexed: BTreeMap<ArticleId, Arc<[f32]>>,
     popular: Vec<ArticleId>,
 }
 
@@ -51,21 +52,23 @@ impl Rows {
         networks: bool,
         oracle: Option<BTreeMap<(u32, ArticleId), f32>>,
     ) -> Self {
-        let mut names: Vec<String> =
-            BASELINES.iter().filter(|name| networks || **name != "mean of vectors").map(|name| (*name).to_owned()).collect();
+        let mut names: Vec<String> = BASELINES
+            .iter()
+            .filter(|name| networks || **name != "mean of vectors")
+            .map(|name| (*name).to_owned())
+            .collect();
         let parts = PARTS.iter().filter(|name| networks || **name == "learned embedding");
         names.extend(parts.map(|name| (*name).to_owned()));
         names.extend(rankers.iter().map(|(name, _)| name.clone()));
         names.extend(oracle.is_some().then(|| ORACLE.to_owned()));
-        let index = Index { matrix: ArticleMatrix::new(WIDTH, 1 << 14), popular: Vec::new() };
+        let index = Index { matrix: ArticleMatrix::new(WIDTH, 1 << 14), indexed: BTreeMap::new(), popular: Vec::new() };
         Self { rankers, networks, oracle, names, readers: BTreeMap::new(), index }
     }
 
     /// An empty evaluation of these rows, with the tests that are asked for.
     pub fn evaluation(&self) -> Evaluation {
         let names: Vec<&str> = self.names.iter().map(String::as_str).collect();
-        let baselines: Vec<&str> =
-            names.iter().copied().filter(|name| BASELINES.contains(name)).collect();
+        let baselines: Vec<&str> = names.iter().copied().filter(|name| BASELINES.contains(name)).collect();
         let mut evaluation = Evaluation::new(&names).baselines(&baselines);
         if self.networks {
             evaluation = evaluation.pair("session model", "mean of vectors");
@@ -82,9 +85,12 @@ impl Rows {
     /// # Errors
     /// When a ranker fails.
     pub fn add(&mut self, chunk: &Chunk<'_>, evaluation: &mut Evaluation) -> anyhow::Result<()> {
-        let total = chunk.seen.last().map_or(0.0, |seen| chunk.history.counts().total_reads(seen.row.impression_time));
+        let total = chunk
+            .seen
+            .last()
+            .map_or(0.0, |seen| chunk.history.counts().total_reads(seen.row.impression_time));
         for seen in chunk.seen {
-            let scores = self.scores(seen)?;
+            let scores = self.scores(seen);
             let clicked: Vec<bool> =
                 seen.row.in_view.iter().map(|article| seen.row.clicked.contains(article)).collect();
             let candidates: Vec<u32> = seen.row.in_view.iter().map(|article| article.0 as u32).collect();
@@ -121,11 +127,12 @@ impl Rows {
     }
 
     /// The scores of an impression, row by row in the order of the names. What a row can't score is at the end of its list.
-    fn scores(&self, seen: &Seen) -> anyhow::Result<Vec<Vec<f64>>> {
+    fn scores(&self, seen: &Seen) -> Vec<Vec<f64>> {
         let column = |name: &str| -> Vec<f64> { seen.columns.column(name).map(last_where_missing).collect() };
         let mut scores = Vec::with_capacity(self.names.len());
         let popularity = column("reads_45m");
-        let rules: Vec<f64> = seen.columns.column("next").map(|x| f64::from(if x.is_nan() { 0.0 } else { x })).collect();
+        let rules: Vec<f64> =
+            seen.columns.column("next").map(|x| f64::from(if x.is_nan() { 0.0 } else { x })).collect();
         scores.push(column("age_h").into_iter().map(|age| if age == LAST { LAST } else { -age }).collect());
         scores.push(popularity.clone());
         scores.push(rules.clone());
@@ -140,15 +147,15 @@ impl Rows {
             scores.push(column("session"));
             scores.push(column("rerank"));
         }
-        for (name, ranker) in &self.rankers {
-            scores.push(ranker.scores(&seen.columns).with_context(|| format!("rank by {name}"))?);
+        for (_, ranker) in &self.rankers {
+            scores.push(ranker.scores(&seen.columns));
         }
         if let Some(oracle) = &self.oracle {
             let id = seen.row.impression_id;
             let truth = |article: &ArticleId| oracle.get(&(id, *article)).copied().unwrap_or(0.0);
             scores.push(seen.row.in_view.iter().map(|article| f64::from(truth(article))).collect());
         }
-        Ok(scores)
+        scores
     }
 
     /// Whether what was clicked is among the first hundred that a search over all articles alive brings. The search sees what there was when
@@ -160,8 +167,7 @@ impl Rows {
                 chunk.seen.iter().filter(|seen| seen.session.embedding.len() == WIDTH).collect();
             let queries: Vec<f32> =
                 asked.iter().flat_map(|seen| seen.session.embedding.iter().copied()).collect();
-            let barred =
-                |query: usize, article: ArticleId| !asked[query].pages.contains(&article);
+            let barred = |query: usize, article: ArticleId| !asked[query].pages.contains(&article);
             let found = self.index.matrix.nearest(&queries, RETRIEVED, &barred)?;
             for (seen, found) in asked.iter().zip(found) {
                 let reader = self.reader(&seen.row.reader);
@@ -176,10 +182,14 @@ impl Rows {
             self.index.matrix.articles().iter().copied().filter(|article| !alive.contains(article)).collect();
         gone.into_iter().for_each(|article| {
             self.index.matrix.remove(article);
+            self.index.indexed.remove(&article);
         });
         for article in &alive {
-            if let Some(vector) = chunk.vectors.get(*article, now).filter(|v| v.iter().any(|x| *x != 0.0)) {
+            let Some(vector) = chunk.vectors.get(*article, now) else { continue };
+            let known = self.index.indexed.get(article).is_some_and(|known| Arc::ptr_eq(known, vector));
+            if !known && vector.iter().any(|x| *x != 0.0) {
                 self.index.matrix.upsert(*article, vector)?;
+                self.index.indexed.insert(*article, vector.clone());
             }
         }
         let reads = |article: &ArticleId| counts.at(*article, now).reads[POPULAR_HALF_LIFE];

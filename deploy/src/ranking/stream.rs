@@ -46,7 +46,12 @@ impl Stream {
         for row in impressions.iter().filter(|row| from.is_none_or(|from| row.impression_time >= from)) {
             wanted.insert(row.reader.clone(), row.impression_time);
         }
-        Ok(Self { wanted, reads: data.events()?.peekable(), impressions: impressions.into_iter().peekable(), until })
+        Ok(Self {
+            wanted,
+            reads: data.events()?.peekable(),
+            impressions: impressions.into_iter().peekable(),
+            until,
+        })
     }
 }
 

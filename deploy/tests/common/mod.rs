@@ -30,6 +30,11 @@ pub fn say(figure: &str) {
     println!("{figure}");
 }
 
+/// How much of something a test does: more of it in `make soak`.
+pub fn at_length(usual: usize, in_soak: usize) -> usize {
+    if std::env::var_os("ABOVEFOLD_SOAK").is_some() { in_soak } else { usual }
+}
+
 /// A home of its own, gone at the end, and what is set for every program that works with it.
 pub struct Home {
     folder: TempDir,

@@ -38,7 +38,8 @@ pub struct SourceSettings {
     pub first_offsets: Vec<Offset>,
     /// Stop before these offsets, one a partition, and end once all are reached and written; `None` follows the log for ever.
     pub until: Option<Vec<Offset>>,
-    /// Asked before a partition without a marker gets its first one; `None` lets every one begin.
+    /// Asked before a partition without a marker gets its first one, and where another marker was found than the one that was written last:
+    /// its namespace may have been dropped, or dropped and made again. `None` lets every one begin.
     pub admit: Option<Admit>,
 }
 
@@ -100,22 +101,24 @@ impl PartitionedSource {
         self.settings.until.as_ref().and_then(|until| until.get(partition as usize)).copied()
     }
 
-    /// Reads the marker, or sets the first one; checks that the log still is the one that was folded.
-    async fn place_to_begin(&self, partition: u32) -> Result<Marker> {
+    /// Reads the marker, or sets the first one; checks that the log still is the one that was folded. `again` where the partition was begun before and
+    /// its marker is not what it should be.
+    async fn place_to_begin(&self, partition: u32, again: bool) -> Result<Marker> {
         let tag = self.tag(partition);
-        let marker = persist(&self.runtime, "state", || self.stored_marker(&tag)).await?;
+        let marker = persist(&self.runtime, "state", || self.stored_marker(&tag, again)).await?;
         let check = || check_log(self.log.as_ref(), &self.settings.topic, partition, marker);
         persist(&self.runtime, "log", check).await?;
         Ok(marker)
     }
 
-    async fn stored_marker(&self, tag: &Tag) -> Result<Marker> {
-        match self.store.read(tag, &[], &[]).await?.marker {
+    async fn stored_marker(&self, tag: &Tag, again: bool) -> Result<Marker> {
+        let found = self.store.read(tag, &[], &[]).await?.marker;
+        if let Some(admit) = self.settings.admit.as_ref().filter(|_| again || found.is_none()) {
+            admit.ask(tag).await?;
+        }
+        match found {
             Some(marker) => pure(tag, marker),
             None => {
-                if let Some(admit) = &self.settings.admit {
-                    admit.ask(tag).await?;
-                }
                 let first =
                     self.settings.first_offsets.get(tag.partition as usize).copied().unwrap_or_default();
                 self.store.initialise(tag, Marker::start(first)).await

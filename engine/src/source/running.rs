@@ -163,7 +163,7 @@ impl Running {
                 let partition = lease.partition;
                 tracing::warn!(reason, partition, "the partition begins again from its stored marker");
                 metrics::counter!(PARTITION_RESETS, "dataflow" => self.source.settings.dataflow).increment(1);
-                self.begin(partition).await
+                self.begin(partition, true).await
             }
             Signal::Failed { error, .. } if self.source.settings.until.is_some() => Err(error),
             Signal::Failed { lease, error } => self.stop_partition(lease, &error).await,
@@ -174,7 +174,7 @@ impl Running {
         match event {
             MemberEvent::Assigned(partitions) => {
                 for partition in partitions {
-                    self.begin(partition).await?;
+                    self.begin(partition, false).await?;
                 }
             }
             MemberEvent::Revoked(partitions) => {
@@ -192,11 +192,12 @@ impl Running {
         Ok(())
     }
 
-    /// Starts a partition at its stored marker.
-    async fn begin(&mut self, partition: u32) -> Result<()> {
+    /// Starts a partition at its stored marker; `again` where that is not the one that was written last.
+    async fn begin(&mut self, partition: u32, again: bool) -> Result<()> {
         self.generation += 1;
         let lease = Lease { partition, generation: self.generation };
-        let Some(marker) = self.source.unless_stopped(self.source.place_to_begin(partition)).await? else {
+        let Some(marker) = self.source.unless_stopped(self.source.place_to_begin(partition, again)).await?
+        else {
             // The loop ends next; nothing of the partition is handed on any more.
             self.lanes.remove(&partition);
             return Ok(());
@@ -285,7 +286,7 @@ impl Running {
     async fn look_around(&mut self) -> Result<()> {
         measure_lag(&self.source, &self.lanes).await;
         for partition in moved_while_idle(&self.source, &self.lanes).await {
-            self.begin(partition).await?;
+            self.begin(partition, true).await?;
         }
         let now = self.source.runtime.now();
         let due: Vec<u32> = self
@@ -295,7 +296,7 @@ impl Running {
             .map(|(partition, _)| *partition)
             .collect();
         for partition in due {
-            self.begin(partition).await?;
+            self.begin(partition, true).await?;
         }
         self.note_mended();
         if let Some(until) = &self.source.settings.until {

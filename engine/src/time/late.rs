@@ -1,6 +1,6 @@
 //! Where late events go: a side output, which hears of each at least once.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc};
 
 use abovefold_schemas::{Offset, Timestamp};
 use async_trait::async_trait;
@@ -9,7 +9,7 @@ use bytes::Bytes;
 use crate::{
     error::Result,
     log::{Log, NewRecord},
-    metrics::EDGE_RETRIES,
+    retry::persist,
     runtime::Runtime,
 };
 
@@ -17,8 +17,6 @@ use crate::{
 pub const LATE_ORIGIN_HEADER: &str = "abovefold-late-origin";
 /// The header that says by which watermark the event was late, in RFC 3339.
 pub const LATE_WATERMARK_HEADER: &str = "abovefold-late-watermark";
-/// The longest pause between two tries.
-const MAX_PAUSE: Duration = Duration::from_secs(5);
 
 /// An event that came too late for any window.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +40,7 @@ pub trait LateOutput: fmt::Debug + Send + Sync {
     /// Takes late events of one partition, in their order. The windows wait until they are taken.
     ///
     /// # Errors
-    /// When they cannot be taken for good; that stops the dataflow.
+    /// When they cannot be taken for good; that stops their partition.
     async fn send(&self, events: Vec<LateEvent>) -> Result<()>;
 }
 
@@ -74,18 +72,7 @@ impl LateOutput for LateTopic {
     /// Appends, and tries again for as long as the topic is out of reach.
     async fn send(&self, events: Vec<LateEvent>) -> Result<()> {
         let records: Vec<NewRecord> = events.iter().map(LateEvent::to_record).collect();
-        let mut pause = Duration::from_millis(100);
-        loop {
-            match self.log.append(&self.topic, records.clone()).await {
-                Ok(_) => return Ok(()),
-                Err(error) if error.retry => {
-                    tracing::warn!(%error, topic = self.topic, "late events not written yet, trying again");
-                    metrics::counter!(EDGE_RETRIES, "edge" => "log").increment(1);
-                    self.runtime.sleep(pause).await;
-                    pause = (pause * 2).min(MAX_PAUSE);
-                }
-                Err(error) => return Err(error),
-            }
-        }
+        persist(&self.runtime, "log", || self.log.append(&self.topic, records.clone())).await?;
+        Ok(())
     }
 }

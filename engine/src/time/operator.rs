@@ -1,6 +1,6 @@
 //! The fold into windows as an operator.
 
-use std::{collections::BTreeMap, fmt, marker::PhantomData, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, marker::PhantomData, sync::Arc};
 
 use abovefold_schemas::Marker;
 use bytes::Bytes;
@@ -15,14 +15,12 @@ use super::{
 use crate::{
     error::{EngineError, Result},
     feed::{Epoch, Feed, Feedback, Lease, Signal},
-    metrics::{EDGE_RETRIES, EVENTS_LATE, OPEN_WINDOWS},
+    metrics::{EVENTS_LATE, OPEN_WINDOWS},
     operator::{Emitter, Operator},
+    retry::persist,
     runtime::Runtime,
     state::{EpochWrite, StateStore, Tag, Value},
 };
-
-/// The longest pause between two tries to load a partition.
-const MAX_PAUSE: Duration = Duration::from_secs(2);
 
 /// What a [`WindowFold`] stands on.
 #[derive(Debug)]
@@ -46,7 +44,8 @@ pub struct WindowFoldSettings {
 /// Folds epochs of events into windows, and hands on what the store has to write.
 ///
 /// `E` finds the events in what an epoch holds, in the order of the log; what it leaves out folds to nothing. It has to be pure.
-/// A partition's windows are loaded when its lease begins, and dropped when it is void.
+/// A partition's windows are loaded when its lease begins, and dropped when it is void. Windows that do not parse, or late events that are refused for
+/// good, stop their partition alone.
 pub struct WindowFold<T, A: Aggregate, E> {
     settings: WindowFoldSettings,
     events_of: E,
@@ -86,28 +85,23 @@ where
         Ok(Self { settings, events_of, partitions: BTreeMap::new(), takes: PhantomData })
     }
 
-    async fn begin(&mut self, lease: Lease, marker: Marker) -> Result<()> {
+    async fn begin(&mut self, lease: Lease, marker: Marker) {
         self.partitions.remove(&lease.partition);
-        let mut pause = Duration::from_millis(50);
-        let loaded = loop {
-            match self.load(lease.partition, marker).await {
-                Err(error) if error.retry => {
-                    tracing::warn!(%error, ?lease, "windows not loaded yet, trying again");
-                    metrics::counter!(EDGE_RETRIES, "edge" => "state").increment(1);
-                    self.settings.runtime.sleep(pause).await;
-                    pause = (pause * 2).min(MAX_PAUSE);
-                }
-                other => break other?,
-            }
-        };
-        match loaded {
-            Ok(windows) => {
+        let loading = || self.load(lease.partition, marker);
+        let signal = match persist(&self.settings.runtime, "state", loading).await {
+            Ok(Ok(windows)) => {
                 self.partitions.insert(lease.partition, Holding { lease, marker, windows });
+                return;
             }
-            // The source may have stopped already, and then nothing more is folded.
-            Err(reason) => drop(self.settings.feedback.send(Signal::Reset { lease, reason })),
-        }
-        Ok(())
+            Ok(Err(reason)) => Signal::Reset { lease, reason },
+            Err(error) => Signal::Failed { lease, error },
+        };
+        self.tell(signal);
+    }
+
+    /// The source may have stopped already, and then nothing more is folded.
+    fn tell(&self, signal: Signal) {
+        self.settings.feedback.send(signal).ok();
     }
 
     /// The windows of a partition as of its marker, or why the marker is no longer that.
@@ -124,31 +118,44 @@ where
         OpenWindows::load(name, *windowing, values).map(Ok)
     }
 
-    async fn fold(&mut self, lease: Lease, epoch: Epoch<T>) -> Result<Option<EpochWrite>> {
-        let name = self.settings.name;
-        let held = self.partitions.get_mut(&lease.partition).filter(|held| held.lease == lease);
-        let Some(held) = held else { return Ok(None) };
+    /// Folds an epoch; nothing where its lease is void. Whatever goes wrong for good stops the partition, and the source is told.
+    async fn fold(&mut self, lease: Lease, epoch: Epoch<T>) -> Option<EpochWrite> {
+        let mut held = self.partitions.remove(&lease.partition).filter(|held| held.lease == lease)?;
+        match self.try_fold(&mut held, epoch).await {
+            Ok(write) => {
+                self.partitions.insert(lease.partition, held);
+                Some(write)
+            }
+            Err(error) => {
+                self.tell(Signal::Failed { lease, error });
+                None
+            }
+        }
+    }
+
+    async fn try_fold(&self, held: &mut Holding<A>, epoch: Epoch<T>) -> Result<EpochWrite> {
+        let (name, partition) = (self.settings.name, held.lease.partition);
         if held.marker != epoch.expected {
-            let tried = format!("fold the windows {name} of partition {}", lease.partition);
+            let tried = format!("fold the windows {name} of partition {partition}");
             return Err(EngineError::ours(tried, "the epoch does not follow the one before"));
         }
         let mut late = Vec::new();
         for event in epoch.runs.iter().flat_map(|run| (self.events_of)(run)) {
             if let Verdict::Late { watermark } = held.windows.fold(&event) {
                 let TimedEvent { offset, key, payload, .. } = event;
-                late.push(LateEvent { partition: lease.partition, offset, key, watermark, payload });
+                late.push(LateEvent { partition, offset, key, watermark, payload });
             }
         }
         held.marker = epoch.target;
         let puts = held.windows.take_changes();
-        metrics::gauge!(OPEN_WINDOWS, "windows" => name, "partition" => lease.partition.to_string())
+        metrics::gauge!(OPEN_WINDOWS, "windows" => name, "partition" => partition.to_string())
             .set(held.windows.len() as f64);
         metrics::counter!(EVENTS_LATE, "windows" => name).increment(late.len() as u64);
         if let Some(output) = self.settings.late.as_ref().filter(|_| !late.is_empty()) {
             output.send(late).await?;
         }
         let (expected, target) = (epoch.expected, epoch.target);
-        Ok(Some(EpochWrite { expected, target, puts, invalidated: Vec::new() }))
+        Ok(EpochWrite { expected, target, puts, invalidated: Vec::new() })
     }
 }
 
@@ -167,12 +174,12 @@ where
 
     async fn handle(&mut self, input: Self::In, out: &mut Emitter<Self::Out>) -> Result<()> {
         match input {
-            Feed::Data { lease, data } => match self.fold(lease, data).await? {
+            Feed::Data { lease, data } => match self.fold(lease, data).await {
                 Some(write) => out.emit(Feed::Data { lease, data: write }).await,
                 None => Ok(()),
             },
             Feed::Begin { lease, marker } => {
-                self.begin(lease, marker).await?;
+                self.begin(lease, marker).await;
                 out.emit(Feed::Begin { lease, marker }).await
             }
             Feed::End { lease } => {

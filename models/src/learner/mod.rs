@@ -12,14 +12,22 @@
 //! ([`adagrad`]). It crosses readers and partitions, so it is no fold of one partition: one dataflow of its own reads all of them and
 //! publishes versions of the [`Table`], which the query workers hold.
 //!
+//! It is bounded, whatever readers send: no step moves a vector further than 0.5, no reader teaches more than
+//! [`LearnerOptions::follow_ups_an_hour`], articles and readers that are not seen any more expire, and beyond
+//! [`LearnerOptions::most_articles`] and [`LearnerOptions::most_readers`] new ones teach nothing. So one reader moves a vector by at most 0.5 x 60 = 30
+//! an hour, and by its own Adagrad rate much less; readers that act together are not told from a crowd.
+//!
 //! Training, evaluation and the dataflow run this code, so that they cannot differ.
 
 mod adagrad;
+mod moved;
 mod observe;
+mod rows;
 mod table;
 mod visits;
 
-pub use observe::{Learner, LearnerOptions, Observed};
+pub use observe::{ARTICLES_EXPIRE_MS, Learner, LearnerOptions, Observed, READERS_EXPIRE_MS};
+pub use rows::{Row, RowKey};
 pub use table::{Context, Parts, Table};
 pub use visits::{Visit, Visits};
 

@@ -3,7 +3,9 @@
 use abovefold_schemas::{ArticleId, ReaderId, Timestamp};
 
 use super::adagrad::{FADE, add_scaled, dot, step, step_bias};
-use super::table::{Context, Table, weight_of_page};
+use super::moved::Moved;
+use super::rows::{Row, RowKey};
+use super::table::{Context, FixedMap, Table, weight_of_page};
 use super::visits::Visits;
 use super::{LEARNED_WIDTH, PAGES};
 use crate::seed::mix;
@@ -17,13 +19,32 @@ pub struct LearnerOptions {
     pub negatives: usize,
     /// The latest reads that negatives are drawn from.
     pub recent: usize,
+    /// The most follow-ups of one reader that teach anything within an hour of the log.
+    pub follow_ups_an_hour: u32,
+    /// The most articles that are known at once (540 bytes each); reads of further ones teach nothing.
+    pub most_articles: usize,
+    /// The most readers that are known at once (270 bytes each); further ones are learned from as nobody in particular, which is nothing.
+    pub most_readers: usize,
 }
 
 impl Default for LearnerOptions {
     fn default() -> Self {
-        Self { seed: 1, negatives: 60, recent: 4_096 }
+        Self {
+            seed: 1,
+            negatives: 60,
+            recent: 4_096,
+            follow_ups_an_hour: 60,
+            most_articles: 200_000,
+            most_readers: 1_000_000,
+        }
     }
 }
+
+/// An article that nobody read for this long, 7 days of the log, is forgotten.
+pub const ARTICLES_EXPIRE_MS: i64 = 7 * 86_400_000;
+/// A reader who followed nothing up for this long, 30 days of the log, is forgotten.
+pub const READERS_EXPIRE_MS: i64 = 30 * 86_400_000;
+const HOUR_MS: i64 = 3_600_000;
 
 /// A read, as the learner sees it.
 #[derive(Clone, Copy, Debug)]
@@ -60,6 +81,16 @@ pub struct Learner {
     steps: u64,
     /// Which negatives this step has drawn, by article place.
     drawn: Vec<u64>,
+    moved: Moved,
+    /// The latest exit so far, by which hours and days are counted: a reader's own clock turns none of them back.
+    now: i64,
+    /// Follow-ups of each reader in the hour of `now`.
+    spent: FixedMap<ReaderId, u32>,
+    refused: u64,
+    /// When articles were read last, by place.
+    read: Vec<i64>,
+    /// When readers followed up last, by place.
+    followed: Vec<i64>,
 }
 
 impl Learner {
@@ -72,6 +103,12 @@ impl Learner {
             next_recent: 0,
             steps: 0,
             drawn: Vec::new(),
+            moved: Moved::default(),
+            now: 0,
+            spent: FixedMap::default(),
+            refused: 0,
+            read: Vec::new(),
+            followed: Vec::new(),
             options,
         }
     }
@@ -91,12 +128,60 @@ impl Learner {
         self.steps
     }
 
+    /// Follow-ups that taught nothing, because their reader had taught enough in that hour or there were too many articles or readers.
+    pub fn refused(&self) -> u64 {
+        self.refused
+    }
+
+    /// The keys of the rows that moved since this was called last, and of those that went.
+    pub fn take_moved(&mut self) -> (Vec<RowKey>, Vec<RowKey>) {
+        self.moved.take(&self.table)
+    }
+
+    /// Puts a row in the place of what was learned, if its article or reader is known.
+    pub fn put(&mut self, key: &RowKey, row: &Row) {
+        if self.table.row(key).is_some() {
+            self.table.put(key, row);
+        }
+    }
+
     /// Learns from a read.
     pub fn observe(&mut self, read: &Observed<'_>) {
+        self.take(read, true);
+    }
+
+    /// Goes on as if it had learned from a read, and leaves the vectors as they are: they are [`Learner::put`] then.
+    pub fn note(&mut self, read: &Observed<'_>) {
+        self.take(read, false);
+    }
+
+    /// Forgets a reader.
+    pub fn forget(&mut self, reader: &ReaderId) {
+        self.visits.forget(reader);
+        let key = RowKey::Reader(reader.clone());
+        if self.table.row(&key).is_some() {
+            self.table.remove(&key);
+            self.moved.removed(key);
+        }
+    }
+
+    fn take(&mut self, read: &Observed<'_>, teaches: bool) {
+        self.pass(read.exit.0);
+        if !self.table.article_places.contains_key(&read.article)
+            && self.table.articles() >= self.options.most_articles
+        {
+            self.refused += 1;
+            return;
+        }
         let before = self.visits.note(read.reader, read.article, read.click(), read.exit.0, PAGES);
         let place = self.table.article(read.article);
+        set_at(&mut self.read, place, read.exit.0);
         if let Some(pages) = before {
-            self.learn(read, place, &pages);
+            if self.may_teach(read.reader) {
+                self.learn(read, place, &pages, teaches);
+            } else {
+                self.refused += 1;
+            }
         }
         if self.recent.len() < self.options.recent {
             self.recent.push(place as u32);
@@ -106,15 +191,73 @@ impl Learner {
         }
     }
 
-    fn learn(&mut self, read: &Observed<'_>, target: usize, pages: &[ArticleId]) {
+    /// Counts a follow-up against its reader's budget.
+    fn may_teach(&mut self, reader: &ReaderId) -> bool {
+        if !self.table.reader_places.contains_key(reader) && self.table.readers() >= self.options.most_readers
+        {
+            return false;
+        }
+        let spent = match self.spent.get_mut(reader) {
+            Some(spent) => spent,
+            None => self.spent.entry(reader.clone()).or_default(),
+        };
+        *spent = spent.saturating_add(1);
+        *spent <= self.options.follow_ups_an_hour
+    }
+
+    /// Goes on to `exit`; with a new hour budgets are new, and what was not seen for long is forgotten.
+    fn pass(&mut self, exit: i64) {
+        let is_new_hour = exit.div_euclid(HOUR_MS) > self.now.div_euclid(HOUR_MS);
+        self.now = self.now.max(exit);
+        if !is_new_hour {
+            return;
+        }
+        self.spent.clear();
+        let mut kept = vec![false; self.table.articles.len()];
+        self.recent.iter().for_each(|place| kept[*place as usize] = true);
+        let is_old = |seen: &[i64], place: u32, limit: i64| {
+            self.now - seen.get(place as usize).copied().unwrap_or(self.now) > limit
+        };
+        let articles = self.table.article_places.iter();
+        let articles = articles
+            .filter(|(_, place)| !kept[**place as usize] && is_old(&self.read, **place, ARTICLES_EXPIRE_MS));
+        let mut gone: Vec<RowKey> = articles.map(|(id, _)| RowKey::To(*id)).collect();
+        let readers = self.table.reader_places.iter();
+        let readers = readers.filter(|(_, place)| is_old(&self.followed, **place, READERS_EXPIRE_MS));
+        gone.extend(readers.map(|(id, _)| RowKey::Reader(id.clone())));
+        // Places are given out again in the order in which they became free.
+        gone.sort();
+        for key in gone {
+            self.table.remove(&key);
+            self.moved.removed(key);
+        }
+    }
+
+    fn learn(&mut self, read: &Observed<'_>, target: usize, pages: &[ArticleId], teaches: bool) {
         self.steps += 1;
         let hour = hour_of(read.exit);
+        let reader = self.table.reader(read.reader);
+        set_at(&mut self.followed, reader, self.now);
+        let page_places: Vec<usize> = pages
+            .iter()
+            .map(|page| {
+                let is_known = self.table.article_places.contains_key(page);
+                let place = self.table.article(*page);
+                // It may have expired within a visit that goes on.
+                if !is_known {
+                    set_at(&mut self.read, place, self.now);
+                }
+                place
+            })
+            .collect();
+        if !teaches {
+            return;
+        }
         let context = Context { reader: read.reader, pages, device: read.device, hour };
         let query = self.table.query(&context);
         let mut h = query.pages;
         add_scaled(&mut h, 1.0, &query.reader);
         add_scaled(&mut h, 1.0, &query.moment);
-        let page_places: Vec<usize> = pages.iter().map(|page| self.table.article(*page)).collect();
         let mut chosen = vec![target];
         self.draw(&mut chosen, &page_places);
         if chosen.len() < 2 {
@@ -129,12 +272,13 @@ impl Learner {
             add_scaled(&mut pull, *share, &article.to.vector);
             step(&mut article.to.vector, &mut article.to.squares, FADE, *share, &h);
             step_bias(&mut article.bias, &mut article.bias_squares, *share);
+            self.moved.to(*place);
         }
         for (at, place) in page_places.iter().enumerate() {
             let from = &mut self.table.articles[*place].from;
             step(&mut from.vector, &mut from.squares, FADE, weight_of_page(at, pages.len()), &pull);
+            self.moved.from(*place);
         }
-        let reader = self.table.reader(read.reader);
         let moment = (usize::from(read.device.min(3)), usize::from(hour));
         for learned in [
             &mut self.table.readers[reader],
@@ -143,6 +287,7 @@ impl Learner {
         ] {
             step(&mut learned.vector, &mut learned.squares, 1.0, 1.0, &pull);
         }
+        self.moved.rest(reader, moment.0, moment.1);
     }
 
     fn score(&self, h: &[f32; LEARNED_WIDTH], place: usize) -> f32 {
@@ -172,6 +317,13 @@ impl Learner {
             }
         }
     }
+}
+
+fn set_at(times: &mut Vec<i64>, place: usize, time: i64) {
+    if times.len() <= place {
+        times.resize(place + 1, time);
+    }
+    times[place] = time;
 }
 
 /// Hour of the day, UTC.

@@ -10,7 +10,7 @@ use super::{LEARNED_WIDTH, PAGES};
 use crate::seed::mix;
 
 /// A map whose hashes are the same in every run.
-type FixedMap<K, V> = HashMap<K, V, BuildHasherDefault<DefaultHasher>>;
+pub(super) type FixedMap<K, V> = HashMap<K, V, BuildHasherDefault<DefaultHasher>>;
 
 /// One learned vector and the sum of squares of its gradients.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,10 +66,13 @@ impl Parts {
 #[derive(Clone, Debug)]
 pub struct Table {
     seed: u64,
-    article_places: FixedMap<ArticleId, u32>,
+    pub(super) article_places: FixedMap<ArticleId, u32>,
+    /// By place; what lies at a place that no article has is void.
     pub(super) articles: Vec<LearnedArticle>,
-    reader_places: FixedMap<ReaderId, u32>,
+    pub(super) free_articles: Vec<u32>,
+    pub(super) reader_places: FixedMap<ReaderId, u32>,
     pub(super) readers: Vec<Learned>,
+    pub(super) free_readers: Vec<u32>,
     pub(super) devices: Vec<Learned>,
     pub(super) hours: Vec<Learned>,
 }
@@ -92,8 +95,10 @@ impl Table {
             seed,
             article_places: FixedMap::default(),
             articles: Vec::new(),
+            free_articles: Vec::new(),
             reader_places: FixedMap::default(),
             readers: Vec::new(),
+            free_readers: Vec::new(),
             devices: few(0xdeb1ce, 4),
             hours: few(0x40025, 24),
         }
@@ -101,12 +106,12 @@ impl Table {
 
     /// Number of articles known.
     pub fn articles(&self) -> usize {
-        self.articles.len()
+        self.article_places.len()
     }
 
     /// Number of readers known.
     pub fn readers(&self) -> usize {
-        self.readers.len()
+        self.reader_places.len()
     }
 
     /// The place of an article, which is made where it is new.
@@ -114,15 +119,15 @@ impl Table {
         if let Some(place) = self.article_places.get(&id) {
             return *place as usize;
         }
-        let place = self.articles.len();
         let start = mix(self.seed ^ mix(id.0 as u64));
-        self.articles.push(LearnedArticle {
+        let article = LearnedArticle {
             id,
             from: Learned::seeded(start, 0.05),
             to: Learned::seeded(mix(start ^ 1), 0.05),
             bias: 0.0,
             bias_squares: 0.0,
-        });
+        };
+        let place = put_at(&mut self.articles, self.free_articles.pop(), article);
         self.article_places.insert(id, place as u32);
         place
     }
@@ -132,8 +137,8 @@ impl Table {
         if let Some(place) = self.reader_places.get(id) {
             return *place as usize;
         }
-        let place = self.readers.len();
-        self.readers.push(Learned { vector: [0.0; LEARNED_WIDTH], squares: START });
+        let nothing = Learned { vector: [0.0; LEARNED_WIDTH], squares: START };
+        let place = put_at(&mut self.readers, self.free_readers.pop(), nothing);
         self.reader_places.insert(id.clone(), place as u32);
         place
     }
@@ -178,6 +183,20 @@ impl Table {
             query.reader = self.readers[*place as usize].vector;
         }
         query
+    }
+}
+
+/// Puts an entry at a place that is free, or at the end. Gives the place.
+fn put_at<T>(entries: &mut Vec<T>, free: Option<u32>, entry: T) -> usize {
+    match free {
+        Some(place) => {
+            entries[place as usize] = entry;
+            place as usize
+        }
+        None => {
+            entries.push(entry);
+            entries.len() - 1
+        }
     }
 }
 

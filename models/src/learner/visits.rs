@@ -85,6 +85,11 @@ impl Visits {
         before
     }
 
+    /// Drops a reader's visit.
+    pub fn forget(&mut self, reader: &ReaderId) {
+        self.by_reader.remove(reader);
+    }
+
     /// Drops visits that ended, at most once in a quarter of an hour of the log.
     fn sweep(&mut self, now: i64) {
         if now - self.swept < VISIT_GAP_MS / 3 {

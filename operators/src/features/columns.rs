@@ -118,7 +118,8 @@ pub fn column_names() -> &'static [Column] {
 fn columns() -> Vec<Column> {
     let counts = CountsTable::new(1);
     let moment = Moment { now: Timestamp(0), reads: &[], total_reads: 0, page: None, device: 0 };
-    build(&moment, &[], &Inputs { counts: &counts, exposures: None, learned: &[], past: &[], page: None }).names
+    build(&moment, &[], &Inputs { counts: &counts, exposures: None, learned: &[], past: &[], page: None })
+        .names
 }
 
 /// The columns of each candidate, at a moment.
@@ -215,7 +216,8 @@ fn transitions(
     at: &[CountsAt],
 ) {
     let group = "also-read";
-    let of = |page: usize, candidate: &Candidate<'_>| after.get(page).map(|after| after.of(candidate.article));
+    let of =
+        |page: usize, candidate: &Candidate<'_>| after.get(page).map(|after| after.of(candidate.article));
     let column = |worth: &dyn Fn(&Candidate<'_>) -> Option<f64>| -> Vec<f32> {
         candidates.iter().map(|candidate| worth(candidate).map_or(f32::NAN, |worth| worth as f32)).collect()
     };
@@ -304,12 +306,19 @@ fn content(to: &mut Builder, contents: &[Content]) {
     to.add(group, "nearest_rank", ranks(&nearest));
     to.add(group, "nearest_cosine", nearest);
     to.add(group, "nearest_h", column(&|content| content.nearest_h));
-    to.add(group, "same_story", column(&|content| content.same_story));
+    let same_story = column(&|content| content.same_story);
+    to.add(group, "same_story_rank", ranks(&same_story));
+    to.add(group, "same_story", same_story);
     let section = column(&|content| content.section);
     to.add(group, "section_rank", ranks(&section));
     to.add(group, "section", section);
     to.add(group, "section_lately", column(&|content| content.section_lately));
     to.add(group, "section_of_page", column(&|content| content.section_of_page));
+    to.add(group, "section_engaged", column(&|content| content.section_engaged));
+    to.add(group, "nearest_engaged", column(&|content| content.nearest_engaged));
+    let engaged = column(&|content| content.engaged);
+    to.add(group, "engaged_rank", ranks(&engaged));
+    to.add(group, "engaged", engaged);
 }
 
 fn learned(to: &mut Builder, candidates: &[Candidate<'_>], inputs: &Inputs<'_>) {

@@ -1,5 +1,7 @@
 //! What the reader's reads say of a candidate by what the articles are about: their vectors and their sections.
 
+use abovefold_schemas::state::Read;
+
 use super::{columns::Candidate, moment::Moment};
 
 /// An article that the reader read, as it is known now.
@@ -12,9 +14,9 @@ pub struct PastArticle<'a> {
 }
 
 /// The latest reads whose vectors are compared one by one.
-pub const COMPARED: usize = 24;
-/// Two articles of a cosine above this are about the same thing.
-const SAME_STORY: f32 = 0.5;
+pub const COMPARED: usize = 50;
+/// What a read tells of the same story fades by e in 4 days.
+const STORY_DAYS: f64 = 4.0;
 /// Reads that a section's share is smoothed by.
 const SMOOTHING: f32 = 4.0;
 
@@ -31,7 +33,7 @@ pub(super) struct Content {
     pub(super) nearest: f32,
     /// Hours since the read that it is nearest to.
     pub(super) nearest_h: f32,
-    /// The last reads that are about the same thing.
+    /// The sum of the sixth powers of the cosines with the last reads, fading by e in 4 days: how much of what is about the same was read.
     pub(super) same_story: f32,
     /// How much of the last reads is of its section, against a twentieth; the logarithm of the ratio.
     pub(super) section: f32,
@@ -39,6 +41,12 @@ pub(super) struct Content {
     pub(super) section_lately: f32,
     /// Whether it is of the section of the page.
     pub(super) section_of_page: f32,
+    /// How far reads of its section were read, against all of the reader's.
+    pub(super) section_engaged: f32,
+    /// How far the read that it is nearest to was read, against all of the reader's.
+    pub(super) nearest_engaged: f32,
+    /// The sum over the last reads of cosine by how far they were read, against all of the reader's.
+    pub(super) engaged: f32,
 }
 
 const UNKNOWN: Content = Content {
@@ -51,7 +59,17 @@ const UNKNOWN: Content = Content {
     section: f32::NAN,
     section_lately: f32::NAN,
     section_of_page: f32::NAN,
+    section_engaged: f32::NAN,
+    nearest_engaged: f32::NAN,
+    engaged: f32::NAN,
 };
+
+/// How far a page was read, 0 to 1: the share that was scrolled, or else `ln(1 + s) / ln(601)`; nothing where neither is known.
+fn engagement(read: &Read) -> Option<f32> {
+    let scrolled = read.scroll_pct.filter(|percent| percent.is_finite()).map(|percent| percent / 100.0);
+    let long = read.read_time.filter(|seconds| seconds.is_finite() && *seconds >= 0.0);
+    scrolled.or(long.map(|seconds| (seconds.min(600.0).ln_1p() / 601_f32.ln()).min(1.0)))
+}
 
 /// What the reader's reads say of each candidate. `past` are the articles of `moment.reads`, in their order.
 pub(super) fn contents(
@@ -71,11 +89,21 @@ pub(super) fn contents(
         let of_it = past.iter().filter(|article| article.category == category).count() as f32;
         ((of_it + SMOOTHING / 20.0) / (reads + SMOOTHING) * 20.0).ln()
     };
+    let known: Vec<Option<f32>> = moment.reads.iter().map(engagement).collect();
+    let count = known.iter().flatten().count().max(1) as f32;
+    let usual = known.iter().flatten().sum::<f32>() / count;
+    // What is not known is as usual.
+    let engaged: Vec<f32> = known.iter().map(|known| known.map_or(0.0, |known| known - usual)).collect();
     let content = |candidate: &Candidate<'_>| {
         let mut content = UNKNOWN;
         if !candidate.category.is_empty() && !past.is_empty() {
             content.section = sections(past, candidate.category);
             content.section_lately = sections(&past[past.len().saturating_sub(10)..], candidate.category);
+            let of_it =
+                past.iter().zip(&engaged).filter(|(article, _)| article.category == candidate.category);
+            let (reads, sum) =
+                of_it.fold((0.0, 0.0), |(reads, sum), (_, engaged)| (reads + 1.0, sum + engaged));
+            content.section_engaged = if reads > 0.0 { sum / (reads + 1.0) } else { f32::NAN };
         }
         if let Some(page) = page.filter(|page| !page.category.is_empty() && !candidate.category.is_empty()) {
             content.section_of_page = f32::from(u8::from(page.category == candidate.category));
@@ -85,11 +113,13 @@ pub(super) fn contents(
         content.mean = cosine(&mean);
         content.visit = cosine(&visit);
         content.last = last.map_or(f32::NAN, |last| dot(vector, last));
-        let (mut nearest, mut same) = (None::<(f32, usize)>, 0.0);
+        let (mut nearest, mut same, mut far) = (None::<(f32, usize)>, 0.0, 0.0);
         for (place, article) in past.iter().enumerate().skip(compared) {
             let Some(read) = article.vector else { continue };
             let cosine = dot(vector, read);
-            same += f32::from(u8::from(cosine > SAME_STORY));
+            far += cosine * engaged[place];
+            let days = (moment.now.0 - moment.reads[place].time) as f64 / 8.64e7;
+            same += cosine.max(0.0).powi(6) * (-days / STORY_DAYS).exp() as f32;
             if nearest.is_none_or(|(greatest, _)| cosine >= greatest) {
                 nearest = Some((cosine, place));
             }
@@ -98,6 +128,8 @@ pub(super) fn contents(
             content.nearest = cosine;
             content.nearest_h = ((moment.now.0 - moment.reads[place].time) as f64 / 3.6e6) as f32;
             content.same_story = same;
+            content.nearest_engaged = engaged[place];
+            content.engaged = far;
         }
         content
     };
@@ -117,6 +149,25 @@ fn mean_of(past: &[PastArticle<'_>]) -> Option<Vec<f32>> {
     }
     sum.iter_mut().for_each(|x| *x /= length);
     Some(sum)
+}
+
+/// The cosine of a session embedding with a vector of unit length; NaN where the embedding has no direction.
+pub fn session_cosine(session: &[f32], unit: &[f32]) -> f32 {
+    let length = dot(session, session).sqrt();
+    if length > 0.0 { dot(session, unit) / length } else { f32::NAN }
+}
+
+/// A vector at unit length; as it is where it is that already (to 1e-5); nothing where it has no direction.
+pub fn unit_vector(vector: &[f32]) -> Option<Vec<f32>> {
+    let square = dot(vector, vector);
+    if !square.is_finite() || square <= 1e-12 {
+        return None;
+    }
+    if (square - 1.0).abs() < 1e-5 {
+        return Some(vector.to_vec());
+    }
+    let length = square.sqrt();
+    Some(vector.iter().map(|x| x / length).collect())
 }
 
 /// `a . b`, in sixteen lanes that are added up in one order.

@@ -15,6 +15,9 @@ use crate::fold::{
     },
 };
 
+/// An article that a partition's readers left unread for this long, 7 days, counts for nothing there; so it can be dropped.
+pub const EXPIRES_AFTER_MS: i64 = 7 * 86_400_000;
+
 /// The counts of all articles in all partitions.
 #[derive(Clone, Debug, Default)]
 pub struct CountsTable {
@@ -74,9 +77,15 @@ impl CountsTable {
         }
     }
 
-    /// What each partition counts of an article, in their order.
-    pub fn of(&self, article: ArticleId) -> impl Iterator<Item = &ArticleCounts> {
-        self.partitions.iter().filter_map(move |partition| partition.get(&article))
+    /// What each partition counts of an article that is alive there at `now`, in their order.
+    pub fn of(&self, article: ArticleId, now: Timestamp) -> impl Iterator<Item = &ArticleCounts> {
+        let counts = self.partitions.iter().filter_map(move |partition| partition.get(&article));
+        counts.filter(move |counts| now.0 - counts.time <= EXPIRES_AFTER_MS)
+    }
+
+    /// Whether a partition counts an article, alive or not.
+    pub fn contains(&self, article: ArticleId) -> bool {
+        self.partitions.iter().any(|partition| partition.contains_key(&article))
     }
 
     /// Number of articles counted, in the partition that counts the most.
@@ -98,10 +107,10 @@ impl CountsTable {
         all.map(|counts| decayed_reads(counts, FOLLOWED_HALF_LIFE, now)).sum()
     }
 
-    /// Drops articles that nobody read since `before`.
-    pub fn expire(&mut self, before: Timestamp) {
+    /// Drops what counts for nothing from `now` on; see [`EXPIRES_AFTER_MS`].
+    pub fn expire(&mut self, now: Timestamp) {
         for partition in &mut self.partitions {
-            partition.retain(|_, counts| counts.time >= before.0);
+            partition.retain(|_, counts| now.0 - counts.time <= EXPIRES_AFTER_MS);
         }
     }
 
@@ -109,7 +118,7 @@ impl CountsTable {
     pub fn at(&self, article: ArticleId, now: Timestamp) -> CountsAt {
         let mut sum = CountsAt::default();
         let (mut dwell, mut dwells) = (0.0, 0.0);
-        for counts in self.of(article) {
+        for counts in self.of(article, now) {
             for (place, reads) in sum.reads.iter_mut().enumerate() {
                 *reads += decayed_reads(counts, place, now);
             }
@@ -134,13 +143,13 @@ impl CountsTable {
             let successor = counts.next.iter().find(|successor| successor.article_id == article.0)?;
             Some(worth_of(successor, counts, now).0)
         };
-        self.of(page).filter_map(of).sum()
+        self.of(page, now).filter_map(of).sum()
     }
 
     /// How much was read after `page`, as of a moment.
     pub fn after(&self, page: ArticleId, now: Timestamp) -> After {
         let mut after = After::default();
-        for counts in self.of(page) {
+        for counts in self.of(page, now) {
             for successor in &counts.next {
                 let worth = after.by_article.entry(ArticleId(successor.article_id)).or_default();
                 let (weight, recent) = worth_of(successor, counts, now);
@@ -171,5 +180,35 @@ impl After {
     /// Both counts of one successor.
     pub fn of(&self, article: ArticleId) -> (f64, f64) {
         self.by_article.get(&article).copied().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_dropped_counted_for_nothing_already() {
+        let hour = |hour: i64| Timestamp(1_700_000_000_000 + hour * 3_600_000);
+        let mut table = CountsTable::new(2);
+        table.read(0, ArticleId(1), None, hour(0), Some(9.0));
+        table.read(1, ArticleId(1), None, hour(2), None);
+        table.read(1, ArticleId(2), Some(ArticleId(1)), hour(3), None);
+        let (alive, half, gone) = (hour(168), hour(169), hour(7 * 24 + 4));
+        let seen = |table: &CountsTable, now| {
+            (
+                table.at(ArticleId(1), now),
+                table.after(ArticleId(1), now).total,
+                table.next_of(ArticleId(1), ArticleId(2), now),
+            )
+        };
+        assert_eq!(seen(&table, alive).0.total, 2);
+        assert_eq!(seen(&table, half).0.total, 1, "one partition's readers left it for a week");
+        for now in [half, gone] {
+            let before = seen(&table, now);
+            table.expire(now);
+            assert_eq!(seen(&table, now), before);
+        }
+        assert_eq!((table.articles(), table.contains(ArticleId(1))), (0, false));
     }
 }

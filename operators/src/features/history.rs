@@ -161,7 +161,8 @@ impl History {
         let moment = self.moment(list);
         let ids: Vec<ArticleId> = candidates.iter().map(|candidate| candidate.article).collect();
         let learned = self.learner.table().scores(&moment.learned(list.reader, &moment.pages()), &ids);
-        let inputs = Inputs { counts: &self.counts, exposures: Some(&self.exposures), learned: &learned, past, page };
+        let inputs =
+            Inputs { counts: &self.counts, exposures: Some(&self.exposures), learned: &learned, past, page };
         features_at(&moment, candidates, &inputs)
     }
 }

@@ -10,6 +10,7 @@ use abovefold_schemas::{
 
 use super::{
     batch::{Batch, Composed},
+    features::{Seen, columns_hash},
     impressions::Queue,
     metrics,
     request::{Request, Slate},
@@ -28,12 +29,17 @@ impl Answer {
         Self { shared, impressions }
     }
 
-    fn impression(&self, request: &Request, slate: &Slate) -> Impression {
+    fn impression(&self, request: &Request, slate: &Slate, device: u8, seen: Option<&Seen>) -> Impression {
         let shown = slate.picks.iter().map(|pick| Shown {
             article_id: pick.article.id.0,
             score: pick.score,
             source: pick.source.name().into(),
         });
+        let markers = match seen {
+            Some(seen) => seen.markers.clone(),
+            None => self.shared.trending.view().markers.clone(),
+        };
+        let logged = seen.filter(|_| self.shared.settings.log_features);
         Impression {
             impression_id: slate.impression_id.clone(),
             user_id: slate.reader.as_str().into(),
@@ -45,7 +51,13 @@ impl Answer {
             namespace: self.shared.namespace.clone(),
             partition: slate.state.partition,
             marker: slate.state.marker.map_or(0, |marker| marker.0),
-            counts_markers: self.shared.trending.view().markers.iter().map(|marker| marker.0).collect(),
+            counts_markers: markers.into_iter().map(|marker| marker.0).collect(),
+            learned_version: seen.map_or(0, |seen| seen.learned),
+            device_type: u32::from(device),
+            now: seen.map(|seen| seen.now.0),
+            candidates: logged.map_or_else(Vec::new, |seen| seen.candidates.iter().map(|id| id.0).collect()),
+            columns: logged.map_or_else(Vec::new, |seen| seen.columns.values.clone()),
+            columns_hash: logged.map_or(0, |_| columns_hash()),
         }
     }
 }
@@ -59,13 +71,13 @@ impl Operator for Answer {
     }
 
     async fn handle(&mut self, batch: Batch<Composed>, _out: &mut Emitter<()>) -> Result<()> {
-        for Composed { asked, outcome } in batch.items {
+        for Composed { asked, device, seen, outcome } in batch.items {
             let served_by = outcome.as_ref().map_or("error", |slate| slate.served_by.name());
             ::metrics::counter!(metrics::REQUESTS, "served_by" => served_by).increment(1);
             asked.watch.record(metrics::REQUEST_SECONDS);
             let impression = match (&self.impressions, &outcome) {
                 (Some(_), Ok(slate)) if !slate.picks.is_empty() => {
-                    Some(self.impression(&asked.request, slate))
+                    Some(self.impression(&asked.request, slate, device, seen.as_deref()))
                 }
                 _ => None,
             };

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::{
+    features::Seen,
     metrics::Stopwatch,
     request::{QueryError, Request, ServedBy, Slate, Source, StateSeen},
 };
@@ -84,6 +85,8 @@ pub struct Candidate {
     pub(super) cosine: Option<f32>,
     pub(super) logit: Option<f32>,
     pub(super) trend: Option<f32>,
+    /// What moved its place most, by column; only where it was asked for.
+    pub(super) reasons: Vec<(&'static str, f64)>,
 }
 
 /// A request and its candidates.
@@ -100,11 +103,16 @@ pub struct Gathered {
     pub(super) model: Option<String>,
     /// Why there may be nothing, where an edge is down.
     pub(super) trouble: Option<String>,
+    /// What the ranker sees of the candidates, as they came from the search.
+    pub(super) seen: Option<Box<Seen>>,
 }
 
 /// A request and its answer.
 #[derive(Debug)]
 pub struct Composed {
     pub(super) asked: Asked,
+    /// 0 unknown, 1 mobile, 2 tablet, 3 desktop.
+    pub(super) device: u8,
+    pub(super) seen: Option<Box<Seen>>,
     pub(super) outcome: Result<Slate, QueryError>,
 }

@@ -1,4 +1,4 @@
-//! The fourth step: a slate from ordered candidates.
+//! The fifth step: a slate from ordered candidates.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -9,6 +9,7 @@ use abovefold_engine::{Emitter, Operator, Result};
 
 use super::{
     batch::{Batch, Candidate, Composed, Gathered, Known},
+    features::device_of,
     metrics::Stopwatch,
     request::{Explanation, Pick, QueryError, Slate},
     rerank::Ranked,
@@ -27,9 +28,10 @@ impl Compose {
     }
 
     fn compose(&self, Ranked(gathered): Ranked) -> Composed {
-        let Gathered { known, candidates, fill, served_by, model, trouble } = gathered;
+        let Gathered { known, candidates, fill, served_by, model, trouble, seen: columns } = gathered;
         let section_share = self.shared.settings.section_share;
         let picks = picks(&known, candidates, fill, section_share);
+        let device = device_of(&known);
         let Known { asked, seen, .. } = known;
         let outcome = match (picks.is_empty(), trouble) {
             (true, Some(trouble)) => Err(QueryError::Nothing(trouble)),
@@ -43,7 +45,7 @@ impl Compose {
                 state: seen,
             }),
         };
-        Composed { asked, outcome }
+        Composed { asked, device, seen: columns, outcome }
     }
 }
 
@@ -85,7 +87,8 @@ fn picks(known: &Known, candidates: Vec<Candidate>, fill: Vec<Candidate>, sectio
         last =
             if place >= candidates.len() && !candidates.is_empty() { last * score } else { last.min(score) };
         let Candidate { cosine, logit, trend, .. } = *candidate;
-        let explanation = request.explain.then_some(Explanation { cosine, logit, trend });
+        let reasons = || candidate.reasons.clone();
+        let explanation = request.explain.then(|| Explanation { cosine, logit, trend, reasons: reasons() });
         Pick { article: candidate.article.clone(), score: last, source: candidate.source, explanation }
     };
     taken.into_iter().map(pick).collect()

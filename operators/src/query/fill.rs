@@ -61,6 +61,7 @@ pub(super) fn trending(known: &Known, view: &View) -> Vec<Candidate> {
         cosine: None,
         logit: None,
         trend: Some(trend.share),
+        reasons: Vec::new(),
     });
     candidate.collect()
 }
@@ -75,6 +76,7 @@ pub(super) fn newest(known: &Known, newest: &[Arc<Article>]) -> Vec<Candidate> {
         cosine: None,
         logit: None,
         trend: None,
+        reasons: Vec::new(),
     });
     candidate.collect()
 }

@@ -1,7 +1,7 @@
 //! The read path: a request goes through operators of the same runtime as the write path and comes out as a slate.
 //!
 //! ```text
-//! requests -> state -> retrieve -> rerank -> compose -> answer -> impressions
+//! requests -> state -> retrieve -> features -> rerank -> compose -> answer -> impressions
 //! ```
 //!
 //! Requests that wait together travel as one batch: one read of the store for each partition involved, one search, one pass of
@@ -9,12 +9,13 @@
 //!
 //! | what fails | what serves |
 //! |---|---|
+//! | no trees, or trees broken | `reranker` all the same: the networks' order |
 //! | no ranker, ranker broken or slow | `knn`: candidates in the order of their cosine |
 //! | state store down, reader without reads | `trending` (`preferences` where the reader chose topics) |
 //! | article edge down | `trending`, from the articles that are kept in memory |
 //! | nothing was ever read | `newest` |
 //!
-//! [`Query`] is the handle. See [`state`], [`retrieve`], [`rerank`], [`compose`] and [`answer`] for the steps.
+//! [`Query`] is the handle. See [`state`], [`retrieve`], [`features`], [`rerank`], [`compose`] and [`answer`] for the steps.
 
 pub mod after;
 pub mod answer;
@@ -23,6 +24,7 @@ pub mod cache;
 pub mod compose;
 mod cosines;
 mod edge;
+pub mod features;
 mod fill;
 pub mod impressions;
 pub mod metrics;
@@ -35,6 +37,7 @@ mod shared;
 mod source;
 pub mod state;
 pub mod trending;
+mod vectors;
 
 use std::sync::Arc;
 
@@ -48,13 +51,13 @@ use abovefold_schemas::{
 };
 use tokio::sync::{mpsc, oneshot};
 
-use crate::articles::ArticleIndex;
+use crate::{articles::ArticleIndex, features::ColumnRanker, learning::Learned};
 use after::After;
 use batch::Asked;
 pub use impressions::Impressions;
 pub use ranker::Ranker;
 pub use request::{Explanation, Pick, QueryError, ReaderSeen, Request, ServedBy, Slate, Source, StateSeen};
-pub use settings::QuerySettings;
+pub use settings::{QuerySettings, RankBy};
 use shared::Shared;
 pub use trending::Trending;
 
@@ -73,8 +76,12 @@ pub struct QueryContext {
     pub store: Arc<dyn StateStore>,
     /// The article edge.
     pub articles: Arc<dyn ArticleIndex>,
-    /// What orders candidates; without it they stay in the order of their cosine.
+    /// The networks that order candidates; without them they stay in the order of their cosine.
     pub ranker: Option<Arc<dyn Ranker>>,
+    /// The trees above the networks; without them the networks' order counts.
+    pub trees: Option<Arc<ColumnRanker>>,
+    /// What was learned of articles and readers, if a learner is followed.
+    pub learned: Option<Arc<Learned>>,
     /// Where slates that were served are logged, if anywhere.
     pub impressions: Option<Impressions>,
     /// Whether the namespace stands at a past moment: then nothing is served that was published after its watermark.
@@ -237,6 +244,7 @@ fn dataflow(
     flow.source_loop("requests", move |out| source::batches(waiting, together, out))
         .then(&mut flow, state::ReadState::new(shared.clone()))
         .then(&mut flow, retrieve::Retrieve::new(shared.clone()))
+        .then(&mut flow, features::Features::new(shared.clone()))
         .then(&mut flow, rerank::Rerank::new(shared.clone()))
         .then(&mut flow, compose::Compose::new(shared.clone()))
         .sink(&mut flow, answer::Answer::new(shared.clone(), impressions));

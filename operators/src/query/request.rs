@@ -97,7 +97,7 @@ impl Source {
 }
 
 /// Why an article is in a slate.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Explanation {
     /// Cosine of article and query vector, -1 to 1, where it was searched for.
     pub cosine: Option<f32>,
@@ -105,6 +105,8 @@ pub struct Explanation {
     pub logit: Option<f32>,
     /// Decayed reads as a share of those of the most read article.
     pub trend: Option<f32>,
+    /// The columns that moved its place most, and by how much they raised or lowered its score; most first.
+    pub reasons: Vec<(&'static str, f64)>,
 }
 
 /// One article of a slate.

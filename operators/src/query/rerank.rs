@@ -1,4 +1,4 @@
-//! The third step: candidates in the ranker's order.
+//! The fourth step: candidates in the ranker's order.
 
 use std::sync::Arc;
 
@@ -7,17 +7,23 @@ use abovefold_models::{Profile, RerankRequest, WIDTH};
 use abovefold_schemas::state::ReaderState;
 
 use super::{
-    batch::{Batch, Gathered, Known},
+    batch::{Batch, Candidate, Gathered, Known},
     cosines::sigmoid,
     metrics,
     metrics::Stopwatch,
     request::ServedBy,
+    settings::RankBy,
     shared::Shared,
 };
+use crate::features::{ColumnRanker, columns::NetworkScores};
 
-/// Orders the candidates of all requests of a batch in one pass of the ranker.
+/// Columns that an explanation names.
+const REASONS: usize = 5;
+
+/// Orders the candidates of all requests of a batch in one pass of the networks, and then by the trees over their columns, of which the
+/// networks' scores are some.
 ///
-/// Without a ranker, or where it fails or is too slow, they stay in the order of their cosine.
+/// Without trees the networks' order counts; without networks, or where they fail or are too slow, that of the cosines.
 #[derive(Debug)]
 pub struct Rerank {
     shared: Arc<Shared>,
@@ -85,22 +91,64 @@ pub fn profile_of(state: &ReaderState, device: Option<u8>) -> Profile {
     }
 }
 
-fn put_in_order(gathered: &mut Gathered, logits: &[f32], version: &str) {
+/// Gives each candidate its logit. Whether they are an order.
+fn put_logits(gathered: &mut Gathered, logits: &[f32]) -> bool {
     if logits.len() != gathered.candidates.len() || logits.iter().any(|logit| !logit.is_finite()) {
         tracing::warn!(
             candidates = gathered.candidates.len(),
             logits = logits.len(),
             "the ranker's answer is no order"
         );
-        return;
+        return false;
     }
     for (candidate, logit) in gathered.candidates.iter_mut().zip(logits) {
         (candidate.logit, candidate.score) = (Some(*logit), sigmoid(*logit));
     }
-    // The candidates come nearest first, and equal logits stay in that order.
-    gathered.candidates.sort_by(|a, b| b.logit.unwrap_or(f32::MIN).total_cmp(&a.logit.unwrap_or(f32::MIN)));
+    true
+}
+
+/// The candidates come nearest first, and equal scores stay in that order.
+fn put_in_order(gathered: &mut Gathered, scores: &[f64], version: &str) {
+    let mut order: Vec<usize> = (0..gathered.candidates.len()).collect();
+    order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
+    gathered.candidates = order.into_iter().map(|place| gathered.candidates[place].clone()).collect();
     gathered.served_by = ServedBy::Reranker;
     gathered.model = Some(version.to_string());
+}
+
+/// Puts the networks' logits among the columns.
+fn put_networks(gathered: &mut Gathered) {
+    let Some(seen) = &mut gathered.seen else { return };
+    let logit = |candidate: &Candidate| candidate.logit.unwrap_or(f32::NAN);
+    let rerank: Vec<f32> = gathered.candidates.iter().map(logit).collect();
+    seen.columns.set_networks(&NetworkScores { session: &seen.session, rerank: &rerank });
+}
+
+/// The trees' scores of the candidates; nothing where they are no order.
+fn tree_scores(trees: &ColumnRanker, gathered: &mut Gathered) -> Option<Vec<f64>> {
+    let seen = gathered.seen.as_ref()?;
+    let scores = trees.scores(&seen.columns);
+    if scores.len() != gathered.candidates.len() || scores.iter().any(|score| !score.is_finite()) {
+        tracing::warn!(
+            candidates = gathered.candidates.len(),
+            scores = scores.len(),
+            "the trees' answer is no order"
+        );
+        let fell_back =
+            ::metrics::counter!(metrics::FALLBACKS, "served_by" => "reranker", "step" => "features");
+        fell_back.increment(1);
+        return None;
+    }
+    for (candidate, score) in gathered.candidates.iter_mut().zip(&scores) {
+        candidate.score = sigmoid(*score as f32);
+    }
+    if gathered.known.asked.request.explain {
+        for (place, candidate) in gathered.candidates.iter_mut().enumerate() {
+            candidate.reasons = trees.reasons(&seen.columns, place);
+            candidate.reasons.truncate(REASONS);
+        }
+    }
+    Some(scores)
 }
 
 impl Operator for Rerank {
@@ -117,8 +165,19 @@ impl Operator for Rerank {
             (0..batch.items.len()).filter(|place| can_rank(&batch.items[*place])).collect();
         let logits = self.logits(&batch.items, &places).await;
         let version = self.shared.ranker.as_ref().map_or("", |ranker| ranker.version());
+        let mut orders: Vec<Option<Vec<f64>>> = vec![None; batch.items.len()];
         for (place, logits) in places.into_iter().zip(logits) {
-            put_in_order(&mut batch.items[place], &logits, version);
+            if put_logits(&mut batch.items[place], &logits) {
+                orders[place] = Some(logits.into_iter().map(f64::from).collect());
+            }
+        }
+        let trees = self.shared.trees.as_ref().filter(|_| self.shared.settings.ranker == RankBy::Trees);
+        for (gathered, by_networks) in batch.items.iter_mut().zip(orders) {
+            put_networks(gathered);
+            let by_trees = trees.and_then(|trees| tree_scores(trees, gathered));
+            if let Some(scores) = by_trees.or(by_networks) {
+                put_in_order(gathered, &scores, version);
+            }
         }
         watch.record_stage(self.name());
         out.emit(batch.map(Ranked)).await

@@ -186,20 +186,30 @@ impl Retrieve {
         }
         let (fill, by_fill) = fill::by_choice(&known, fill);
         if !candidates.is_empty() {
-            return Gathered { known, candidates, fill, served_by: ServedBy::Knn, model: None, trouble };
+            let served_by = ServedBy::Knn;
+            return Gathered { known, candidates, fill, served_by, model: None, trouble, seen: None };
         }
         if trouble.is_some() {
             ::metrics::counter!(metrics::FALLBACKS, "served_by" => by_fill.name(), "step" => "retrieve")
                 .increment(1);
         }
-        Gathered { known, candidates: fill, fill: Vec::new(), served_by: by_fill, model: None, trouble }
+        let (candidates, fill) = (fill, Vec::new());
+        Gathered { known, candidates, fill, served_by: by_fill, model: None, trouble, seen: None }
     }
 }
 
 fn candidate(article: Arc<Article>, cosine: f32) -> Candidate {
     let cosine = if cosine.is_finite() { cosine } else { -1.0 };
     let score = score_of_cosine(cosine);
-    Candidate { article, source: Source::Knn, score, cosine: Some(cosine), logit: None, trend: None }
+    Candidate {
+        article,
+        source: Source::Knn,
+        score,
+        cosine: Some(cosine),
+        logit: None,
+        trend: None,
+        reasons: Vec::new(),
+    }
 }
 
 fn trouble_of(plan: &Plan, trouble: &str) -> Near {

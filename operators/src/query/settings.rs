@@ -4,6 +4,17 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+/// What orders candidates.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RankBy {
+    /// The model folder's trees over the columns, of which the networks' scores are some; the networks where there are no trees.
+    #[default]
+    Trees,
+    /// The two networks alone, as the reference system has them.
+    Reference,
+}
+
 /// Limits, times and sizes of the read path, with the defaults that the program ships.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -22,6 +33,10 @@ pub struct QuerySettings {
     pub articles_limit_ms: u64,
     /// How long the ranker may take before candidates are served in the order of their cosine.
     pub ranker_limit_ms: u64,
+    /// What orders candidates: `trees`, or `reference` for the two networks alone.
+    pub ranker: RankBy,
+    /// Whether impressions keep all candidates with their columns, for training and for proof: some 40 KB each.
+    pub log_features: bool,
     /// How long an edge that was too slow is left alone, so that its requests are not slow as well.
     pub edge_pause_ms: u64,
     /// Candidates of a search.
@@ -52,6 +67,8 @@ impl Default for QuerySettings {
             state_limit_ms: 250,
             articles_limit_ms: 500,
             ranker_limit_ms: 100,
+            ranker: RankBy::Trees,
+            log_features: false,
             edge_pause_ms: 1_000,
             candidates: 100,
             related_candidates: 20,

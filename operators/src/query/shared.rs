@@ -9,8 +9,11 @@ use abovefold_engine::{
 };
 use abovefold_schemas::{ReaderId, Timestamp};
 
-use super::{QueryContext, QuerySettings, Ranker, after, edge::Edge, fill::Newest, trending::Trending};
-use crate::articles::ArticleIndex;
+use super::{
+    QueryContext, QuerySettings, Ranker, after, edge::Edge, fill::Newest, trending::Trending,
+    vectors::PreparedArticles,
+};
+use crate::{articles::ArticleIndex, features::ColumnRanker, learning::Learned};
 
 /// What the steps of the read path share.
 #[derive(Debug)]
@@ -22,10 +25,13 @@ pub struct Shared {
     pub(super) store: Arc<dyn StateStore>,
     pub(super) articles: Arc<dyn ArticleIndex>,
     pub(super) ranker: Option<Arc<dyn Ranker>>,
+    pub(super) trees: Option<Arc<ColumnRanker>>,
+    pub(super) learned: Option<Arc<Learned>>,
     past: bool,
     pub(super) settings: QuerySettings,
     pub(super) trending: Arc<Trending>,
     pub(super) newest: Newest,
+    pub(super) prepared: PreparedArticles,
     pub(super) state_edge: Edge,
     pub(super) articles_edge: Edge,
     pub(super) ranker_edge: Edge,
@@ -41,6 +47,8 @@ impl Shared {
             store,
             articles,
             ranker,
+            trees,
+            learned,
             past,
             settings,
             ..
@@ -52,6 +60,7 @@ impl Shared {
             topic_hash: after::topic_hash(&events_topic),
             trending: Arc::new(trending),
             newest: Newest::default(),
+            prepared: PreparedArticles::default(),
             state_edge: edge("state", settings.state_limit_ms),
             articles_edge: edge("articles", settings.articles_limit_ms),
             ranker_edge: edge("ranker", settings.ranker_limit_ms),
@@ -60,6 +69,8 @@ impl Shared {
             store,
             articles,
             ranker,
+            trees,
+            learned,
             past,
             settings,
             runtime,

@@ -319,6 +319,8 @@ impl World {
             store: store.clone(),
             articles: articles.clone(),
             ranker: ranked.then(|| ranker.clone() as Arc<dyn Ranker>),
+            trees: None,
+            learned: None,
             impressions: Some(Impressions { log: log.clone(), topic: "impressions".into() }),
             past: false,
             settings,

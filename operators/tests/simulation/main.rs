@@ -13,8 +13,8 @@ mod plan;
 mod run;
 mod scenes;
 mod seen;
-
 mod traffic;
+mod void_leases;
 mod world;
 
 use std::{

@@ -31,7 +31,7 @@ pub async fn run(session: &Session, from: Option<&str>, until: &str, follow: boo
     if known.live.as_ref() == Some(&name) {
         bail!("replay into {name}: it is live; choose another name and promote it when it is built");
     }
-    let inference = session.model()?.map(|(_, inference)| inference);
+    let inference = session.model()?.map(|model| model.inference);
     let facts = inference.as_ref().map(Inference::facts);
     let bounds = session.edges.log.bounds(&session.edges.topics.user_events).await?;
     let from = match from {

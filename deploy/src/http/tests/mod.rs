@@ -58,6 +58,8 @@ impl Served {
             store: store.clone(),
             articles: articles.clone(),
             ranker: None,
+            trees: None,
+            learned: None,
             impressions: None,
             past: false,
             settings: QuerySettings { after_wait_ms: 30, ..QuerySettings::default() },

@@ -48,6 +48,11 @@ impl Levels {
         }
     }
 
+    /// Drops all other articles.
+    pub(super) fn retain(&mut self, kept: impl Fn(ArticleId) -> bool) {
+        self.articles.retain(|article, _| kept(*article));
+    }
+
     /// The articles of the highest levels, highest first, ties by the smaller id.
     pub(super) fn top(&self, count: usize) -> Vec<(ArticleId, f64)> {
         let order = |a: &(ArticleId, f64), b: &(ArticleId, f64)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
@@ -101,14 +106,14 @@ mod tests {
 
     #[test]
     fn levels_say_what_decayed_sums_say() {
-        let mut levels = Levels::new(2, 2);
+        let mut levels = Levels::new(2, 4);
         let (one, two, other) = (read_at(&[0, 1, 2]), read_at(&[5]), read_at(&[6, 7]));
         levels.set(ArticleId(1), 0, Some(&one));
         levels.set(ArticleId(1), 1, Some(&two));
         levels.set(ArticleId(2), 1, Some(&other));
         let top = levels.top(10);
         let now = Timestamp(1_700_000_000_000 + 9 * 3_600_000);
-        let worth = |counts| decayed_reads(counts, 2, now);
+        let worth = |counts| decayed_reads(counts, 4, now);
         let ratio = worth(&other) / (worth(&one) + worth(&two));
         assert_eq!(top.iter().map(|(id, _)| id.0).collect::<Vec<_>>(), [1, 2]);
         assert!(((top[1].1 - top[0].1).exp2() - ratio).abs() < 1e-9);

@@ -1,13 +1,14 @@
 //! The trends in memory: a mirror of what the folds of all partitions counted, merged.
 //!
-//! It asks each partition what changed since the marker that it saw last, so that a request needs no round trip for it.
+//! It asks each partition what changed since the marker that it saw last, so that a request needs no round trip for it. Beside what trends it
+//! keeps the [`Counts`] of all articles that somebody read within seven days, which the ranker's columns are read off.
 //! "Now" is the namespace's watermark and never the wall clock, so that a replayed past has its own trends.
 
 mod levels;
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard},
     time::Duration,
 };
 
@@ -23,12 +24,17 @@ use abovefold_schemas::{
 
 use self::levels::Levels;
 use super::{QuerySettings, metrics};
-use crate::articles::{Article, ArticleIndex};
+use crate::{
+    articles::{Article, ArticleIndex},
+    features::CountsTable,
+};
 
 /// How long a partition may take to say what changed.
 const LIMIT: Duration = Duration::from_secs(5);
 /// After this time, articles in memory are asked for again, since they may have been withdrawn or rewritten.
 const ARTICLES_OLD_MS: i64 = 10_000;
+/// How much later the log has to be before articles that expired are dropped again: an hour.
+const SWEEP_EVERY_MS: i64 = 3_600_000;
 /// Readers in the merged list of those seen last.
 const ACTIVE_READERS: usize = 100;
 
@@ -54,7 +60,18 @@ pub struct View {
     pub markers: Vec<Offset>,
 }
 
-/// The mirror. Everything is read from its [`View`]; [`Trending::refresh`] replaces that.
+/// The counts of all articles as of one refresh, and what they cover.
+#[derive(Clone, Debug, Default)]
+pub struct Counts {
+    /// The counts.
+    pub table: CountsTable,
+    /// The greatest watermark of all partitions; `None` where nothing was folded.
+    pub now: Option<Timestamp>,
+    /// For each partition the first offset that is not counted in.
+    pub markers: Vec<Offset>,
+}
+
+/// The mirror. Everything is read from its [`View`] and its [`Counts`]; [`Trending::refresh`] replaces the one and brings the other up to date.
 #[derive(Debug)]
 pub struct Trending {
     runtime: Runtime,
@@ -65,6 +82,8 @@ pub struct Trending {
     /// Taken by one refresh at a time, over its calls.
     mirror: tokio::sync::Mutex<Mirror>,
     view: Mutex<Arc<View>>,
+    /// Held for no longer than what changed takes to be put in, or the columns of one request to be read off.
+    counts: RwLock<Counts>,
 }
 
 #[derive(Debug)]
@@ -73,6 +92,8 @@ struct Mirror {
     partitions: Vec<Partition>,
     articles: BTreeMap<ArticleId, Arc<Article>>,
     looked_up: Option<Timestamp>,
+    /// When articles that had expired were dropped last, in log time.
+    swept: Option<Timestamp>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -95,10 +116,20 @@ impl Trending {
             partitions: vec![Partition::default(); tags.len()],
             articles: BTreeMap::new(),
             looked_up: None,
+            swept: None,
         };
-        let nothing = View { markers: vec![Offset(0); tags.len()], ..View::default() };
+        let markers = vec![Offset(0); tags.len()];
+        let counts = Counts { table: CountsTable::new(tags.len()), now: None, markers: markers.clone() };
+        let nothing = View { markers, ..View::default() };
         let (mirror, view) = (tokio::sync::Mutex::new(mirror), Mutex::new(Arc::new(nothing)));
-        Self { runtime, tags, store, articles, pool: settings.trending_pool, mirror, view }
+        let counts = RwLock::new(counts);
+        Self { runtime, tags, store, articles, pool: settings.trending_pool, mirror, view, counts }
+    }
+
+    /// The counts as of the last refresh. Not to be held over an await.
+    pub fn counts(&self) -> RwLockReadGuard<'_, Counts> {
+        // A panic of whoever wrote leaves a count too old, which the next refresh mends.
+        self.counts.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The trends as of the last refresh.
@@ -125,16 +156,18 @@ impl Trending {
         let asked =
             self.tags.iter().zip(&mirror.partitions).map(|(tag, partition)| self.ask(tag, partition.since));
         let answers = futures::future::join_all(asked).await;
-        let mut changed = false;
+        let mut changed = Vec::new();
         for (place, answer) in answers.into_iter().enumerate() {
             match answer {
-                Ok(news) => changed |= mirror.take_in(place, news),
+                Ok(news) => changed.extend(mirror.take_in(place, news)),
                 Err(reason) => tracing::debug!(tag = %self.tags[place], %reason, "trends stay as they were"),
             }
         }
+        let is_news = !changed.is_empty();
+        self.count(&mut mirror, changed);
         let now = self.runtime.now();
         let old = mirror.looked_up.is_none_or(|then| now.millis_since(then) > ARTICLES_OLD_MS);
-        if !changed && !old {
+        if !is_news && !old {
             return;
         }
         let top = mirror.levels.top(self.pool);
@@ -142,6 +175,29 @@ impl Trending {
         let view = mirror.view(&top);
         *self.view.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(view);
         ::metrics::counter!(metrics::TRENDS_REFRESHED).increment(1);
+    }
+
+    /// Puts what changed into the counts, all of it at once.
+    fn count(&self, mirror: &mut Mirror, changed: Vec<Changed>) {
+        if changed.is_empty() {
+            return;
+        }
+        let now = mirror.now();
+        let mut counts = self.counts.write().unwrap_or_else(PoisonError::into_inner);
+        for Changed { place, afresh, counted } in changed {
+            if afresh {
+                counts.table.forget(place);
+            }
+            counted.into_iter().for_each(|(article, of)| counts.table.set(place, article, of));
+        }
+        (counts.now, counts.markers) = (now, mirror.markers());
+        if let Some(now) = now
+            && mirror.swept.is_none_or(|then| now.millis_since(then) >= SWEEP_EVERY_MS)
+        {
+            counts.table.expire(now);
+            mirror.swept = Some(now);
+            mirror.levels.retain(|article| counts.table.contains(article));
+        }
     }
 
     /// Everything of a partition that changed since an offset; all of it where the store went back behind that.
@@ -194,20 +250,31 @@ struct News {
     values: Vec<(bytes::Bytes, Option<abovefold_engine::state::Value>)>,
 }
 
+/// What is different in a partition.
+struct Changed {
+    place: usize,
+    /// Everything else is void.
+    afresh: bool,
+    counted: Vec<(ArticleId, Option<ArticleCounts>)>,
+}
+
 impl Mirror {
-    /// Returns whether anything is different now.
-    fn take_in(&mut self, place: usize, news: News) -> bool {
+    /// Returns what is different now, if anything is.
+    fn take_in(&mut self, place: usize, news: News) -> Option<Changed> {
         if news.afresh {
             self.levels.forget(place);
             self.partitions[place].summary = None;
         }
         let changed = news.afresh || !news.values.is_empty() || self.partitions[place].since != news.next;
         self.partitions[place].since = news.next;
+        let mut counted = Vec::new();
         for (key, value) in news.values {
             let bytes = value.as_ref().map(|value| value.bytes.as_ref());
             let taken = match ValueName::from_key(&key) {
-                Some(ValueName::Article(article)) => decode::<ArticleCounts>(bytes)
-                    .map(|counts| self.levels.set(article, place, counts.as_ref())),
+                Some(ValueName::Article(article)) => decode::<ArticleCounts>(bytes).map(|counts| {
+                    self.levels.set(article, place, counts.as_ref());
+                    counted.push((article, counts));
+                }),
                 Some(ValueName::Summary) => {
                     decode(bytes).map(|summary| self.partitions[place].summary = summary)
                 }
@@ -217,7 +284,19 @@ impl Mirror {
                 tracing::warn!(partition = place, %error, "a mirrored value is left out");
             }
         }
-        changed
+        changed.then_some(Changed { place, afresh: news.afresh, counted })
+    }
+
+    fn summaries(&self) -> impl Iterator<Item = &PartitionSummary> {
+        self.partitions.iter().filter_map(|partition| partition.summary.as_ref())
+    }
+
+    fn now(&self) -> Option<Timestamp> {
+        self.summaries().map(|summary| Timestamp(summary.watermark)).max()
+    }
+
+    fn markers(&self) -> Vec<Offset> {
+        self.partitions.iter().map(|partition| partition.since).collect()
     }
 
     fn view(&self, top: &[(ArticleId, f64)]) -> View {
@@ -226,17 +305,11 @@ impl Mirror {
             let article = self.articles.get(id)?.clone();
             (!article.version.withdrawn).then(|| Trend { article, share: (level - first).exp2() as f32 })
         };
-        let summaries = || self.partitions.iter().filter_map(|partition| partition.summary.as_ref());
         let mut active: Vec<ActiveReader> =
-            summaries().flat_map(|summary| summary.active.iter().cloned()).collect();
+            self.summaries().flat_map(|summary| summary.active.iter().cloned()).collect();
         active.sort_by(|a, b| b.last_seen.cmp(&a.last_seen).then_with(|| a.user_id.cmp(&b.user_id)));
         active.truncate(ACTIVE_READERS);
-        View {
-            now: summaries().map(|summary| Timestamp(summary.watermark)).max(),
-            top: top.iter().filter_map(trend).collect(),
-            active,
-            markers: self.partitions.iter().map(|partition| partition.since).collect(),
-        }
+        View { now: self.now(), top: top.iter().filter_map(trend).collect(), active, markers: self.markers() }
     }
 }
 
