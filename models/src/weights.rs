@@ -190,6 +190,16 @@ impl Weights {
         weights
     }
 
+    /// Lets both layers' moving averages reach far back: the lower keeps 0.88 of what it has at each read, the upper passes on what it is fed.
+    /// Training starts here, since to attend to the last reads is learned sooner than to remember.
+    pub(crate) fn remember_long(&mut self) {
+        for (layer, keep_logit) in [(0, 2.0), (1, -2.0)] {
+            if let Some(array) = self.0.get_mut(&format!("gru.bias_ih_l{layer}")) {
+                array.data[WIDTH..2 * WIDTH].fill(keep_logit);
+            }
+        }
+    }
+
     /// The query passes the session embedding on; half of the score head's units add up its product with the candidate, the
     /// other half the negative of it, so that the score is a straight line in the product.
     fn start_as_cosine(&mut self) {

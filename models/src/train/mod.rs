@@ -142,7 +142,11 @@ pub fn train_from(
             "training goes on from its checkpoint"
         );
     }
-    let start = options.warm_start.clone().unwrap_or_else(|| ModelFolder::untrained(options.seed));
+    let start = options.warm_start.clone().unwrap_or_else(|| {
+        let mut start = ModelFolder::untrained(options.seed);
+        start.weights.remember_long();
+        start
+    });
     let mut card = Card {
         version: options.version.clone(),
         precision: options.precision,

@@ -27,15 +27,16 @@ pub struct TrainingOptions {
     pub batch: usize,
     /// Impressions of one step of the reranker.
     pub rerank_batch: usize,
-    /// Adam's rate for the session model at its height.
-    pub learning_rate: f64,
+    /// Adam's rate for the session model at its height; `None`: by the number of steps, from 1e-4 for a few hundred to 5e-4 from 8,000 on,
+    /// since a high rate undoes the start faster than a small set can teach anything better.
+    pub learning_rate: Option<f64>,
     /// The same for the reranker.
     pub rerank_learning_rate: f64,
     /// Whether the rate falls to a tenth over the planned passes (half a cosine), or stays; either way it rises over the first steps.
     pub falling_rate: bool,
     /// Share of units dropped between the layers.
     pub dropout: f64,
-    /// What cosines are multiplied with before the softmax.
+    /// What cosines are multiplied with before the softmax, to begin with; it is learned beside the network.
     pub sharpness: f64,
     /// Random articles that a read is told apart from, beside those that the batch's other readers read.
     pub random_negatives: usize,
@@ -80,11 +81,11 @@ impl Default for TrainingOptions {
             max_seconds: f64::INFINITY,
             batch: 256,
             rerank_batch: 64,
-            learning_rate: 5e-4,
+            learning_rate: None,
             rerank_learning_rate: 2e-4,
             falling_rate: true,
             dropout: 0.1,
-            sharpness: 14.0,
+            sharpness: 7.0,
             random_negatives: 10,
             back_steps: 20,
             window_reads: 8192,
@@ -108,7 +109,7 @@ impl TrainingOptions {
             patience: 5,
             batch: 64,
             rerank_batch: 64,
-            learning_rate: 1e-3,
+            learning_rate: Some(1e-3),
             rerank_learning_rate: 1e-3,
             falling_rate: false,
             dropout: 0.1,
@@ -124,7 +125,7 @@ impl TrainingOptions {
             epochs: 3,
             rerank_epochs: 2,
             batch: 64,
-            learning_rate: 3e-4,
+            learning_rate: Some(1.5e-4),
             rerank_learning_rate: 1e-3,
             max_impressions: 30_000,
             max_held_out: 150,
@@ -142,6 +143,11 @@ impl TrainingOptions {
             #[cfg(not(target_arch = "x86_64"))]
             None => false,
         }
+    }
+
+    /// The rate's height where so many steps are planned.
+    pub(super) fn rate_for(&self, steps: usize) -> f64 {
+        self.learning_rate.unwrap_or_else(|| 5e-4 * (steps as f64 / 8_000.0).sqrt().clamp(0.2, 1.0))
     }
 
     /// What changes the model, as text for a hash.

@@ -22,13 +22,17 @@ use super::{Run as Training, TrainError, TrainingOptions, rate_at, smoothed};
 use crate::WIDTH;
 use crate::seed::{below, mix};
 use crate::vectors::Wanted;
-use crate::weights::{SESSION, Weights};
+use crate::weights::{SESSION, Shape, Weights};
 
 /// Latest reads of a reader that are no negatives.
 const JUST_READ: u32 = 20;
 /// Added to the score of what is no negative.
 const EXCLUDED: f32 = -1e4;
 const GRADIENT_NORM: f64 = 1.0;
+/// The logarithm of what cosines are multiplied with, by [`SHARPNESS_PACE`]. It is learned, and is no part of the model.
+const SHARPNESS: &str = "loss.sharpness";
+/// Adam moves every number at the same pace; this one has a longer way to go in few steps.
+const SHARPNESS_PACE: f64 = 20.0;
 /// The network's name in checkpoints and curves.
 pub(super) const NAME: &str = "session";
 
@@ -40,8 +44,12 @@ pub(super) fn train(
     resumed: Option<State>,
 ) -> Result<Vec<(String, f64)>, TrainError> {
     let device = training.device;
-    let begin = resumed.as_ref().map_or(&*weights, |state| &state.now);
-    let parameters = Parameters::new(begin, SESSION, device, options.half_precision(device));
+    let mut begin = resumed.as_ref().map_or(&*weights, |state| &state.now).clone();
+    if begin.get(SHARPNESS).is_none() {
+        begin.insert(SHARPNESS, &[1], vec![(options.sharpness.ln() / SHARPNESS_PACE) as f32]);
+    }
+    let shapes: Vec<Shape> = SESSION.iter().copied().chain([(SHARPNESS, &[1usize][..])]).collect();
+    let parameters = Parameters::new(&begin, &shapes, device, options.half_precision(device));
     let mut adam = Adam::new(&parameters);
     let held_out = HeldOut::new(data, options);
     let readers = data.learn.iter().map(|reader| (*reader, data.reads(*reader).len() - 1));
@@ -84,7 +92,7 @@ pub(super) fn train(
                 if training.late() {
                     break;
                 }
-                let rate = rate_at(at.step, steps, options.learning_rate, options.falling_rate);
+                let rate = rate_at(at.step, steps, options.rate_for(steps), options.falling_rate);
                 let mut random = ChaCha8Rng::seed_from_u64(mix(seed ^ (place as u64 + 1)));
                 let mut learner =
                     Learner { data, options, parameters: &parameters, adam: &mut adam, random: &mut random };
@@ -123,7 +131,9 @@ pub(super) fn train(
         let ranked = held_out.of(&parameters)?;
         if ranked.mrr > f64::from_bits(at.best) || held_out.is_empty() {
             (at.best, at.stale) = (ranked.mrr.to_bits(), 0);
-            parameters.save_to(weights);
+            let mut now = Weights::default();
+            parameters.save_to(&mut now);
+            weights.take_part(SESSION, &now);
         } else {
             at.stale += 1;
         }
@@ -150,6 +160,7 @@ pub(super) fn train(
         ("next_read_mrr", f64::from_bits(at.best)),
         ("session_loss", loss.unwrap_or(0.0)),
         ("session_epochs", (at.epoch - 1) as f64),
+        ("session_sharpness", (parameters.get(SHARPNESS).double_value(&[0]) * SHARPNESS_PACE).exp()),
     ];
     let mut learned = learned.map(|(name, value)| (name.to_owned(), value)).to_vec();
     learned.extend(at.before);
@@ -255,7 +266,8 @@ impl Learner<'_> {
         let candidates = Tensor::from_slice(&vectors).view([-1, WIDTH as i64]).to_device(device);
         let excluded =
             Tensor::from_slice(&excluded).view([rows.len() as i64, width as i64]).to_device(device);
-        let logits = self.parameters.product(&points, &candidates) * self.options.sharpness + excluded;
+        let sharpness = (self.parameters.get(SHARPNESS) * SHARPNESS_PACE).exp();
+        let logits = self.parameters.product(&points, &candidates) * sharpness + excluded;
         let targets = Tensor::from_slice(&targets).to_device(device);
         Ok(Some(logits.cross_entropy_loss(&targets, None::<Tensor>, Reduction::Mean, -100, 0.0)))
     }
