@@ -61,7 +61,11 @@ impl Rows {
         names.extend(parts.map(|name| (*name).to_owned()));
         names.extend(rankers.iter().map(|(name, _)| name.clone()));
         names.extend(oracle.is_some().then(|| ORACLE.to_owned()));
-        let index = Index { matrix: ArticleMatrix::new(WIDTH, 1 << 14), indexed: BTreeMap::new(), popular: Vec::new() };
+        let index = Index {
+            matrix: ArticleMatrix::new(WIDTH, 1 << 14),
+            indexed: BTreeMap::new(),
+            popular: Vec::new(),
+        };
         Self { rankers, networks, oracle, names, readers: BTreeMap::new(), index }
     }
 
