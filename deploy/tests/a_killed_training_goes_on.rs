@@ -13,7 +13,7 @@ use common::{Home, program::Program};
 
 const PASSES: &str = "2";
 
-fn train<'a>(out: &'a str) -> Vec<&'a str> {
+fn train(out: &str) -> Vec<&str> {
     vec!["train", "--data", "data", "--out", out, "--epochs", PASSES, "--checkpoint-every", "0s"]
 }
 

@@ -91,7 +91,7 @@ fn an_article_is_the_same_whatever_became_of_it() {
             _ => None,
         });
         let read: Vec<ArticleRow> = TableReader::open(&file).unwrap().collect::<Result<_, _>>().unwrap();
-        assert_eq!(read, [article.clone()]);
+        assert_eq!(read, std::slice::from_ref(&article));
         assert!(!format!("{read:?}").contains("000000"));
     }
 }

@@ -172,7 +172,7 @@ impl Rows {
             let queries: Vec<f32> =
                 asked.iter().flat_map(|seen| seen.session.embedding.iter().copied()).collect();
             let barred = |query: usize, article: ArticleId| !asked[query].pages.contains(&article);
-            let found = self.index.matrix.nearest(&queries, RETRIEVED, &barred)?;
+            let found = self.index.matrix.nearest(&queries, RETRIEVED, barred)?;
             for (seen, found) in asked.iter().zip(found) {
                 let reader = self.reader(&seen.row.reader);
                 let wanted = |article: &ArticleId| seen.row.clicked.contains(article);

@@ -205,7 +205,7 @@ mod tests {
             let states =
                 derived(&parameters, &given.index_select(0, &rows), &before.narrow(0, reader as i64, 1));
             expected_last.push(states.narrow(0, states.size()[0] - 1, 1).detach());
-            loss = loss + (states * upper.index_select(0, &rows)).sum(Kind::Float);
+            loss += (states * upper.index_select(0, &rows)).sum(Kind::Float);
         }
         loss.backward();
 

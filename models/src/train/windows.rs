@@ -169,7 +169,7 @@ impl Through {
         let mut gradients = adam::Gradients::new();
         let mut by_lower = gru::backward(parameters, self.upper, by_top, &mut gradients);
         if let Some(dropped) = self.dropped {
-            by_lower = by_lower * dropped;
+            by_lower *= dropped;
         }
         let by_input = gru::backward(parameters, self.lower, &by_lower, &mut gradients);
         (self.fused * by_input).sum(tch::Kind::Float).backward();
