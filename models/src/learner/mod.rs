@@ -9,7 +9,7 @@
 //! ```
 //!
 //! The loss is a softmax over `a` and 60 distinct negatives of the last 4,096 reads, and every step is taken by Adagrad that forgets
-//! ([`adagrad`]). It crosses readers and partitions, so it is no fold of one partition: one dataflow of its own reads all of them and
+//! (`adagrad.rs`). It crosses readers and partitions, so it is no fold of one partition: one dataflow of its own reads all of them and
 //! publishes versions of the [`Table`], which the query workers hold.
 //!
 //! It is bounded, whatever readers send: no step moves a vector further than 0.5, no reader teaches more than
