@@ -106,6 +106,9 @@ fn a_cluster_that_fails_over_to_a_late_replica() {
     let mut pipeline = Pipeline::new("failover", kafka.port, &format!("redis+cluster://{}", nodes.join(",")));
     let (outside, home) = (pipeline.home(), pipeline.home());
     let worker = pipeline.worker(&home);
+    // It owns its partitions and writes before anything is taken from it.
+    pipeline.append(pipeline.stream(6, 40));
+    pipeline.settle();
     let fail_overs = at_length(2, 12);
     let feeder = pipeline.feed(pipeline.stream(7, 80 + 240 * fail_overs), PAUSE);
     let mut lost = 0;
