@@ -30,7 +30,7 @@ fn steps_of_the_configuration_define_a_namespace() {
     let graph = home.done(&["check", "--graph", "--config", "steps.toml"]);
     assert!(graph.contains("window -> steps -> key by reader"), "{graph}");
     let json = home.json_lines(&["check", "--graph", "--json"]);
-    assert_eq!(json.len(), 4, "{json:?}");
+    assert_eq!(json.len(), 5, "{json:?}");
     assert_eq!(json[0]["nodes"][1]["kind"], "operator");
     assert!(json[0]["nodes"][1]["takes"].as_str().unwrap().contains("RecordRun"), "{}", json[0]);
 
