@@ -109,6 +109,19 @@ impl Vectors {
     }
 }
 
+/// When the first list of a split was shown; nothing where it has none.
+///
+/// # Errors
+/// When the table can't be read.
+pub fn first_shown(data: &DataFolder, split: Split) -> anyhow::Result<Option<Timestamp>> {
+    let mut first: Option<Timestamp> = None;
+    for row in data.behaviors(split)? {
+        let time = row?.impression_time;
+        first = Some(first.map_or(time, |first| first.min(time)));
+    }
+    Ok(first)
+}
+
 /// When each article was published: it is unknown before.
 pub fn published(articles: &[ArticleRow]) -> BTreeMap<ArticleId, Timestamp> {
     articles.iter().map(|article| (article.article_id, article.published_time)).collect()

@@ -11,10 +11,7 @@ use abovefold_models::{
     trees::Trees,
 };
 use abovefold_operators::features::ColumnRanker;
-use abovefold_schemas::{
-    Timestamp,
-    tables::{DataFolder, Split},
-};
+use abovefold_schemas::Timestamp;
 use anyhow::{Context, bail};
 
 use super::train::time;
@@ -92,6 +89,10 @@ fn evaluate(
         .last()
         .copied()
         .with_context(|| format!("evaluate on {}: it has no impressions", data.display()))?;
+    let from = match from {
+        Some(from) => Some(from),
+        None => dataset::first_shown(&folder, split)?,
+    };
     let articles = folder.articles()?;
     let loaded = model
         .map(|model| ModelFolder::load(model).with_context(|| format!("load the model {}", model.display())))
@@ -118,7 +119,7 @@ fn evaluate(
         categories: dataset::categories(&articles),
         inference: inference.as_ref(),
         unseen_from: None,
-        from: from.or_else(|| first_of(&folder, split)),
+        from,
         together: Some(TOGETHER),
         output,
         what: "evaluating, reads",
@@ -129,10 +130,6 @@ fn evaluate(
     }
     evaluation.fact("seconds", began.elapsed().as_secs_f64().round());
     Ok(evaluation.finish(RESAMPLES, SEED))
-}
-
-fn first_of(folder: &DataFolder, split: Split) -> Option<Timestamp> {
-    folder.behaviors_in_time_order(split).ok()?.first().map(|row| row.impression_time)
 }
 
 /// The ranker that serves, and those that lack a group of columns, where the model was trained with them.

@@ -138,12 +138,7 @@ pub async fn run(
         let first_validated = match until {
             Some(until) => Some(until),
             None if folder.splits().contains(&Split::Validation) => {
-                let mut first = None;
-                for row in folder.behaviors(Split::Validation)? {
-                    let time = row?.impression_time;
-                    first = Some(first.map_or(time, |first: Timestamp| first.min(time)));
-                }
-                first
+                dataset::first_shown(&folder, Split::Validation)?
             }
             None => None,
         };

@@ -135,8 +135,7 @@ impl Growing {
 
     /// Adds an impression, if it has a click and a miss.
     pub fn add(&mut self, seen: &Seen) {
-        let clicked: Vec<bool> =
-            seen.row.in_view.iter().map(|article| seen.row.clicked.contains(article)).collect();
+        let clicked = seen.clicked();
         if !clicked.contains(&true) || !clicked.contains(&false) {
             return;
         }

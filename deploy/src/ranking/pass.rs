@@ -59,10 +59,15 @@ pub struct Seen {
     pub pages: Vec<ArticleId>,
     /// The candidates' vectors.
     pub vectors: Vec<Option<Arc<[f32]>>>,
-    /// Hours since each candidate was first read.
-    pub age_h: Vec<f32>,
     /// The reader's session.
     pub session: SessionAt,
+}
+
+impl Seen {
+    /// Which articles in view were clicked.
+    pub fn clicked(&self) -> Vec<bool> {
+        self.row.in_view.iter().map(|article| self.row.clicked.contains(article)).collect()
+    }
 }
 
 /// What was folded at the end of a chunk of impressions, for those who look beyond the lists.
@@ -85,7 +90,7 @@ impl Pass<'_> {
     ///
     /// # Errors
     /// When a table can't be read, the networks fail, or `look` does.
-    pub fn run(mut self, look: &mut dyn FnMut(Chunk<'_>) -> anyhow::Result<()>) -> anyhow::Result<History> {
+    pub fn run(mut self, look: &mut dyn FnMut(Chunk<'_>) -> anyhow::Result<()>) -> anyhow::Result<()> {
         let mut history = History::new(1, LearnerOptions::default());
         let mut sessions = Sessions::default();
         let mut waiting: Vec<Waiting> = Vec::new();
@@ -131,7 +136,7 @@ impl Pass<'_> {
         }
         self.look(&mut waiting, &mut sessions, &history, &wanted, look)?;
         self.output.end_progress();
-        Ok(history)
+        Ok(())
     }
 
     fn waiting(&self, history: &History, sessions: &Sessions, row: &BehaviorRow) -> Waiting {
@@ -161,10 +166,6 @@ impl Pass<'_> {
         let past: Vec<PastArticle<'_>> =
             reads.iter().map(|read| article(ArticleId(read.article_id))).collect();
         let columns = history.features(&list, &candidates, &past, row.article_id.map(article));
-        let hours = |article: &ArticleId| {
-            let age = history.counts().at(*article, row.impression_time).age_ms;
-            age.map_or(f32::NAN, |ms| (ms as f64 / 3.6e6) as f32)
-        };
         let seen = Seen {
             columns,
             reads_before: history.reader(&row.reader).total_reads,
@@ -174,7 +175,6 @@ impl Pass<'_> {
                 .iter()
                 .map(|article| self.vectors.get(*article, row.impression_time).cloned())
                 .collect(),
-            age_h: row.in_view.iter().map(hours).collect(),
             session: SessionAt::default(),
             row: row.clone(),
         };

@@ -95,11 +95,12 @@ impl Rows {
             .map_or(0.0, |seen| chunk.history.counts().total_reads(seen.row.impression_time));
         for seen in chunk.seen {
             let scores = self.scores(seen);
-            let clicked: Vec<bool> =
-                seen.row.in_view.iter().map(|article| seen.row.clicked.contains(article)).collect();
+            let clicked = seen.clicked();
             let candidates: Vec<u32> = seen.row.in_view.iter().map(|article| article.0 as u32).collect();
             let hit = clicked.iter().position(|clicked| *clicked);
-            let age = hit.map(|place| seen.age_h[place]).filter(|hours| hours.is_finite() && *hours >= 0.0);
+            let age = hit
+                .and_then(|place| seen.columns.column("age_h").nth(place))
+                .filter(|hours| hours.is_finite() && *hours >= 0.0);
             let share: Vec<f32> = seen.columns.column("reads_8h").collect();
             let popularity: Vec<f32> =
                 share.iter().map(|reads| (f64::from(*reads) / total.max(1.0)).min(1.0) as f32).collect();
