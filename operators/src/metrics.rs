@@ -28,8 +28,8 @@ pub const COPIES_OUT_OF_TURN: &str = "abovefold_fold_copies_out_of_turn_total";
 pub const ARTICLES_INDEXED: &str = "abovefold_articles_indexed_total";
 /// Reads that the learner took in (counter).
 pub const LEARNED_READS: &str = "abovefold_learner_reads_total";
-/// Follow-ups that taught nothing: their reader had taught enough in that hour, or there were too many articles or readers (counter).
-pub const LEARNER_REFUSED: &str = "abovefold_learner_refused_follow_ups_total";
+/// Reads that taught nothing: their reader had taught enough in that hour, or there were too many articles or readers (counter).
+pub const LEARNER_REFUSED: &str = "abovefold_learner_refused_reads_total";
 /// Versions that the learner published (counter).
 pub const LEARNED_VERSIONS: &str = "abovefold_learner_versions_total";
 /// Rows in them (counter).

@@ -121,6 +121,7 @@ fn evaluate(
         unseen_from: None,
         from,
         together: Some(TOGETHER),
+        search: true,
         output,
         what: "evaluating, reads",
     };

@@ -98,6 +98,7 @@ pub fn grow(
         unseen_from: ground.unseen_from,
         from: None,
         together: None,
+        search: false,
         output,
         what: "folding, reads",
     };

@@ -1,6 +1,10 @@
 //! One pass over a data folder: each impression with its columns, its reader's session and what the simple baselines say of it.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use abovefold_models::{Inference, RerankRequest, WIDTH, learner::LearnerOptions};
 use abovefold_operators::features::{
@@ -40,6 +44,8 @@ pub struct Pass<'a> {
     pub from: Option<Timestamp>,
     /// The longest stretch of time that is looked at together.
     pub together: Option<Duration>,
+    /// Whether each impression's reader is searched for, among all articles alive.
+    pub search: bool,
     /// Where progress goes.
     pub output: &'a Output,
     /// What is being done, in words.
@@ -61,6 +67,17 @@ pub struct Seen {
     pub vectors: Vec<Option<Arc<[f32]>>>,
     /// The reader's session.
     pub session: SessionAt,
+    /// What searches over all articles alive bring, where they were asked for.
+    pub found: Found,
+}
+
+/// What searches bring for a reader at a moment.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// By the learned vectors.
+    pub learned: Vec<ArticleId>,
+    /// What is read most.
+    pub popular: Vec<ArticleId>,
 }
 
 impl Seen {
@@ -80,6 +97,13 @@ pub struct Chunk<'a> {
     pub vectors: &'a VectorsAsOf,
 }
 
+/// Articles that a search brings.
+pub const RETRIEVED: usize = 100;
+/// Articles that nobody read for this long are not searched: 48 hours.
+pub const ALIVE_MS: i64 = 48 * 3_600_000;
+/// Place of 45 minutes among the half-lives: of all of them, its first hundred hold the next read most often.
+const POPULAR_HALF_LIFE: usize = 3;
+
 struct Waiting {
     seen: Seen,
     steps: u64,
@@ -95,6 +119,7 @@ impl Pass<'_> {
         let mut sessions = Sessions::default();
         let mut waiting: Vec<Waiting> = Vec::new();
         let mut steps = Vec::new();
+        let mut alive = BTreeSet::new();
         let wanted = std::mem::take(&mut self.stream.wanted);
         while let Some(next) = self.stream.next() {
             match next? {
@@ -117,7 +142,9 @@ impl Pass<'_> {
                 }
                 Happening::Shown(row) => {
                     if self.from.is_none_or(|from| row.impression_time >= from) {
-                        waiting.push(self.waiting(&history, &sessions, &row));
+                        let mut one = self.waiting(&history, &sessions, &row);
+                        one.seen.found = found(&history, &row, &one.seen.pages, &alive);
+                        waiting.push(one);
                     }
                     history.shown(&row.in_view, &row.clicked, row.impression_time);
                     let began =
@@ -127,6 +154,10 @@ impl Pass<'_> {
                     });
                     if waiting.len() == TOGETHER || long {
                         self.look(&mut waiting, &mut sessions, &history, &wanted, look)?;
+                        if self.search {
+                            let since = Timestamp(row.impression_time.0 - ALIVE_MS);
+                            alive = history.counts().alive(since);
+                        }
                     }
                 }
             }
@@ -140,12 +171,7 @@ impl Pass<'_> {
     }
 
     fn waiting(&self, history: &History, sessions: &Sessions, row: &BehaviorRow) -> Waiting {
-        let list = PastList {
-            reader: &row.reader,
-            time: row.impression_time,
-            page: row.article_id,
-            device: u8::try_from(row.device_type).unwrap_or(0),
-        };
+        let list = list_of(row);
         let known = |article: &ArticleId| {
             self.published.get(article).copied().filter(|published| *published <= row.impression_time)
         };
@@ -176,6 +202,7 @@ impl Pass<'_> {
                 .map(|article| self.vectors.get(*article, row.impression_time).cloned())
                 .collect(),
             session: SessionAt::default(),
+            found: Found::default(),
             row: row.clone(),
         };
         Waiting { steps: sessions.steps(&row.reader), seen }
@@ -212,6 +239,35 @@ impl Pass<'_> {
             }
         }
         look(Chunk { seen: &seen, history, vectors: &self.vectors })
+    }
+}
+
+fn list_of(row: &BehaviorRow) -> PastList<'_> {
+    PastList {
+        reader: &row.reader,
+        time: row.impression_time,
+        page: row.article_id,
+        device: u8::try_from(row.device_type).unwrap_or(0),
+    }
+}
+
+/// What searches over the articles alive bring for an impression's reader.
+fn found(history: &History, row: &BehaviorRow, pages: &[ArticleId], alive: &BTreeSet<ArticleId>) -> Found {
+    if alive.is_empty() {
+        return Found::default();
+    }
+    let list = list_of(row);
+    let (counts, now) = (history.counts(), row.impression_time);
+    let moment = history.moment(&list);
+    let learned = history.learner().table().best(&moment.learned(&row.reader, pages), RETRIEVED, |article| {
+        alive.contains(&article) && !pages.contains(&article)
+    });
+    let reads = |article: &ArticleId| (*article, counts.reads(*article, POPULAR_HALF_LIFE, now));
+    let mut popular: Vec<(ArticleId, f64)> = alive.iter().map(reads).collect();
+    popular.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+    Found {
+        learned: learned.into_iter().map(|(article, _)| article).collect(),
+        popular: popular.into_iter().take(RETRIEVED).map(|(article, _)| article).collect(),
     }
 }
 

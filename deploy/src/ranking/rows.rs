@@ -9,7 +9,7 @@ use abovefold_models::{
 use abovefold_operators::features::ColumnRanker;
 use abovefold_schemas::{ArticleId, ReaderId, Timestamp};
 
-use super::pass::{Chunk, Seen, cosines};
+use super::pass::{ALIVE_MS, Chunk, Found, RETRIEVED, Seen, cosines};
 
 /// Baselines that are read off single columns.
 pub const BASELINES: [&str; 5] =
@@ -19,13 +19,9 @@ pub const PARTS: [&str; 3] = ["learned embedding", "session model", "reranker"];
 /// The ranker that serves.
 pub const FULL: &str = "full pipeline";
 const KNN: &str = "session kNN";
+const LEARNED: &str = "learned search";
+const BOTH: &str = "learned search and popularity in turn";
 const POPULAR: &str = "popularity";
-/// Place of 45 minutes among the half-lives: of all of them, its first hundred hold the next read most often.
-const POPULAR_HALF_LIFE: usize = 3;
-/// Articles that a search brings.
-const RETRIEVED: usize = 100;
-/// Articles that nobody read for this long are not searched: 48 hours.
-const ALIVE_MS: i64 = 48 * 3_600_000;
 
 /// Gives every impression a score by each row.
 pub struct Rows {
@@ -42,7 +38,6 @@ struct Index {
     matrix: ArticleMatrix,
     /// The vectors in the matrix: most do not change from chunk to chunk.
     indexed: BTreeMap<ArticleId, Arc<[f32]>>,
-    popular: Vec<ArticleId>,
 }
 
 impl Rows {
@@ -61,11 +56,7 @@ impl Rows {
         names.extend(parts.map(|name| (*name).to_owned()));
         names.extend(rankers.iter().map(|(name, _)| name.clone()));
         names.extend(oracle.is_some().then(|| ORACLE.to_owned()));
-        let index = Index {
-            matrix: ArticleMatrix::new(WIDTH, 1 << 14),
-            indexed: BTreeMap::new(),
-            popular: Vec::new(),
-        };
+        let index = Index { matrix: ArticleMatrix::new(WIDTH, 1 << 14), indexed: BTreeMap::new() };
         Self { rankers, networks, oracle, names, readers: BTreeMap::new(), index }
     }
 
@@ -78,6 +69,7 @@ impl Rows {
             evaluation = evaluation.pair("session model", "mean of vectors");
             evaluation = evaluation.pair_retrieval(KNN, POPULAR);
         }
+        evaluation = evaluation.pair_retrieval(LEARNED, POPULAR);
         for (name, _) in self.rankers.iter().filter(|(name, _)| name != FULL) {
             evaluation = evaluation.pair(FULL, name);
         }
@@ -120,10 +112,7 @@ impl Rows {
             let scores: Vec<&[f64]> = scores.iter().map(Vec::as_slice).collect();
             evaluation.add(&facts, &scores);
         }
-        if self.networks {
-            self.retrieve(chunk, evaluation)?;
-        }
-        Ok(())
+        self.retrieve(chunk, evaluation)
     }
 
     fn reader(&mut self, reader: &ReaderId) -> u32 {
@@ -163,47 +152,84 @@ impl Rows {
         scores
     }
 
-    /// Whether what was clicked is among the first hundred that a search over all articles alive brings. The search sees what there was when
-    /// the chunk began.
+    /// Whether what was clicked is among the first hundred that a search over all articles alive brings.
     fn retrieve(&mut self, chunk: &Chunk<'_>, evaluation: &mut Evaluation) -> anyhow::Result<()> {
-        let Some(now) = chunk.seen.last().map(|seen| seen.row.impression_time) else { return Ok(()) };
-        if !self.index.matrix.is_empty() {
-            let asked: Vec<&Seen> =
-                chunk.seen.iter().filter(|seen| seen.session.embedding.len() == WIDTH).collect();
-            let queries: Vec<f32> =
-                asked.iter().flat_map(|seen| seen.session.embedding.iter().copied()).collect();
-            let barred = |query: usize, article: ArticleId| !asked[query].pages.contains(&article);
-            let found = self.index.matrix.nearest(&queries, RETRIEVED, barred)?;
-            for (seen, found) in asked.iter().zip(found) {
-                let reader = self.reader(&seen.row.reader);
-                let wanted = |article: &ArticleId| seen.row.clicked.contains(article);
-                evaluation.add_retrieval(KNN, found.iter().any(|(article, _)| wanted(article)), reader);
-                evaluation.add_retrieval(POPULAR, self.index.popular.iter().any(wanted), reader);
+        let found = if self.networks { self.nearest(chunk)? } else { BTreeMap::new() };
+        for (place, seen) in chunk.seen.iter().enumerate() {
+            if seen.found.popular.is_empty() {
+                continue;
+            }
+            let reader = self.reader(&seen.row.reader);
+            let mut add = |row: &str, found: &[ArticleId]| {
+                let hit = found.iter().any(|article| seen.row.clicked.contains(article));
+                evaluation.add_retrieval(row, hit, reader);
+            };
+            add(POPULAR, &seen.found.popular);
+            add(LEARNED, &seen.found.learned);
+            add(BOTH, &both(&seen.found));
+            if self.networks {
+                add(KNN, found.get(&place).map_or(&[], Vec::as_slice));
             }
         }
-        let counts = chunk.history.counts();
-        let alive = counts.alive(Timestamp(now.0 - ALIVE_MS));
+        Ok(())
+    }
+
+    /// The articles nearest to each session, by the impression's place in the chunk. They are those that were known when the chunk began.
+    fn nearest(&mut self, chunk: &Chunk<'_>) -> anyhow::Result<BTreeMap<usize, Vec<ArticleId>>> {
+        let mut nearest = BTreeMap::new();
+        let Some(now) = chunk.seen.last().map(|seen| seen.row.impression_time) else { return Ok(nearest) };
+        if !self.index.matrix.is_empty() {
+            let asked: Vec<(usize, &Seen)> = chunk
+                .seen
+                .iter()
+                .enumerate()
+                .filter(|(_, seen)| seen.session.embedding.len() == WIDTH)
+                .collect();
+            let queries: Vec<f32> =
+                asked.iter().flat_map(|(_, seen)| seen.session.embedding.iter().copied()).collect();
+            let allowed = |query: usize, article: ArticleId| !asked[query].1.pages.contains(&article);
+            let found = self.index.matrix.nearest(&queries, RETRIEVED, allowed)?;
+            for ((place, _), found) in asked.iter().zip(found) {
+                nearest.insert(*place, found.into_iter().map(|(article, _)| article).collect());
+            }
+        }
+        self.index.renew(chunk, now)?;
+        Ok(nearest)
+    }
+}
+
+impl Index {
+    /// Goes on to the articles alive, and their vectors, as of a chunk's end.
+    fn renew(&mut self, chunk: &Chunk<'_>, now: Timestamp) -> anyhow::Result<()> {
+        let alive = chunk.history.counts().alive(Timestamp(now.0 - ALIVE_MS));
         let gone: Vec<ArticleId> =
-            self.index.matrix.articles().iter().copied().filter(|article| !alive.contains(article)).collect();
+            self.matrix.articles().iter().copied().filter(|article| !alive.contains(article)).collect();
         gone.into_iter().for_each(|article| {
-            self.index.matrix.remove(article);
-            self.index.indexed.remove(&article);
+            self.matrix.remove(article);
+            self.indexed.remove(&article);
         });
         for article in &alive {
             let Some(vector) = chunk.vectors.get(*article, now) else { continue };
-            let known = self.index.indexed.get(article).is_some_and(|known| Arc::ptr_eq(known, vector));
+            let known = self.indexed.get(article).is_some_and(|known| Arc::ptr_eq(known, vector));
             if !known && vector.iter().any(|x| *x != 0.0) {
-                self.index.matrix.upsert(*article, vector)?;
-                self.index.indexed.insert(*article, vector.clone());
+                self.matrix.upsert(*article, vector)?;
+                self.indexed.insert(*article, vector.clone());
             }
         }
-        let reads = |article: &ArticleId| counts.at(*article, now).reads[POPULAR_HALF_LIFE];
-        let mut by_reads: Vec<(ArticleId, f64)> =
-            alive.iter().map(|article| (*article, reads(article))).collect();
-        by_reads.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-        self.index.popular = by_reads.into_iter().take(RETRIEVED).map(|(article, _)| article).collect();
         Ok(())
     }
+}
+
+/// Both searches in turn, each article once.
+fn both(found: &Found) -> Vec<ArticleId> {
+    let mut merged = Vec::with_capacity(RETRIEVED);
+    let turns = found.learned.iter().zip(&found.popular).flat_map(|(learned, popular)| [*learned, *popular]);
+    for article in turns {
+        if !merged.contains(&article) && merged.len() < RETRIEVED {
+            merged.push(article);
+        }
+    }
+    merged
 }
 
 const LAST: f64 = -1e30;

@@ -1,12 +1,11 @@
 //! Adagrad that forgets, one rate a vector.
 //!
-//! For a vector `v` with gradient `r` (and weight decay, `r += 1e-4 v`): `G += mean(r^2)`, then `v -= 0.175 r / sqrt(G + 0.05)`. `G` starts
+//! For a vector `v` with gradient `r`: `G += mean(r^2)`, then `v -= 0.175 r / sqrt(G + 0.05)`. `G` starts
 //! at 0.01; that of an article's vectors fades by 0.9999 a touch, so that an old article can still learn.
 
 use super::LEARNED_WIDTH;
 
 const RATE: f32 = 0.175;
-const DECAY_OF_WEIGHTS: f32 = 1e-4;
 const FLOOR: f32 = 0.05;
 /// Where a vector's sum of squares starts.
 pub(super) const START: f32 = 0.01;
@@ -53,7 +52,7 @@ pub(super) fn step(
 ) {
     let mut gradient = [0.0_f32; LEARNED_WIDTH];
     for lane in 0..LEARNED_WIDTH {
-        gradient[lane] = scale * direction[lane] + DECAY_OF_WEIGHTS * v[lane];
+        gradient[lane] = scale * direction[lane];
     }
     let mean = dot(&gradient, &gradient) / LEARNED_WIDTH as f32;
     *squares = *squares * fade + mean;

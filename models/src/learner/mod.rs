@@ -1,7 +1,7 @@
 //! The learner: an embedding of articles and readers that learns from each read as it streams by.
 //!
-//! A *follow-up* is a read that is neither the first of its visit nor a repeat within it. On each follow-up to article `a` by reader
-//! `u`, with `x1` the page before and `x2..x4` those before that:
+//! On each read of article `a` by reader `u` that is no repeat within its visit, with `x1` the page before and `x2..x4` those before that, as far as
+//! the visit has them:
 //!
 //! ```text
 //! h    = P[x1] + 0.5 mean(P[x2..x4]) + W[u] + D[device] + R[hour]
@@ -13,7 +13,7 @@
 //! publishes versions of the [`Table`], which the query workers hold.
 //!
 //! It is bounded, whatever readers send: no step moves a vector further than 0.5, no reader teaches more than
-//! [`LearnerOptions::follow_ups_an_hour`], articles and readers that are not seen any more expire, and beyond
+//! [`LearnerOptions::reads_an_hour`], articles and readers that are not seen any more expire, and beyond
 //! [`LearnerOptions::most_articles`] and [`LearnerOptions::most_readers`] new ones teach nothing. So one reader moves a vector by at most 0.5 x 60 = 30
 //! an hour, and by its own Adagrad rate much less; readers that act together are not told from a crowd.
 //!
@@ -34,7 +34,7 @@ pub use visits::{Visit, Visits};
 /// Width of the learned vectors.
 pub const LEARNED_WIDTH: usize = 64;
 
-/// The most pages before a follow-up that count.
+/// The most pages before a read that count.
 pub const PAGES: usize = 4;
 
 /// A visit ends when nothing is clicked for this long: 45 minutes.

@@ -1,4 +1,4 @@
-//! The learner itself: one step a follow-up.
+//! The learner itself: one step a read.
 
 use abovefold_schemas::{ArticleId, ReaderId, Timestamp};
 
@@ -19,8 +19,8 @@ pub struct LearnerOptions {
     pub negatives: usize,
     /// The latest reads that negatives are drawn from.
     pub recent: usize,
-    /// The most follow-ups of one reader that teach anything within an hour of the log.
-    pub follow_ups_an_hour: u32,
+    /// The most reads of one reader that teach anything within an hour of the log.
+    pub reads_an_hour: u32,
     /// The most articles that are known at once (540 bytes each); reads of further ones teach nothing.
     pub most_articles: usize,
     /// The most readers that are known at once (270 bytes each); further ones are learned from as nobody in particular, which is nothing.
@@ -33,7 +33,7 @@ impl Default for LearnerOptions {
             seed: 1,
             negatives: 60,
             recent: 4_096,
-            follow_ups_an_hour: 60,
+            reads_an_hour: 60,
             most_articles: 200_000,
             most_readers: 1_000_000,
         }
@@ -42,7 +42,7 @@ impl Default for LearnerOptions {
 
 /// An article that nobody read for this long, 7 days of the log, is forgotten.
 pub const ARTICLES_EXPIRE_MS: i64 = 7 * 86_400_000;
-/// A reader who followed nothing up for this long, 30 days of the log, is forgotten.
+/// A reader who read nothing for this long, 30 days of the log, is forgotten.
 pub const READERS_EXPIRE_MS: i64 = 30 * 86_400_000;
 const HOUR_MS: i64 = 3_600_000;
 
@@ -84,13 +84,13 @@ pub struct Learner {
     moved: Moved,
     /// The latest exit so far, by which hours and days are counted: a reader's own clock turns none of them back.
     now: i64,
-    /// Follow-ups of each reader in the hour of `now`.
+    /// Reads of each reader in the hour of `now` that taught, or would have.
     spent: FixedMap<ReaderId, u32>,
     refused: u64,
     /// When articles were read last, by place.
     read: Vec<i64>,
-    /// When readers followed up last, by place.
-    followed: Vec<i64>,
+    /// When readers taught last, by place.
+    taught: Vec<i64>,
 }
 
 impl Learner {
@@ -108,7 +108,7 @@ impl Learner {
             spent: FixedMap::default(),
             refused: 0,
             read: Vec::new(),
-            followed: Vec::new(),
+            taught: Vec::new(),
             options,
         }
     }
@@ -128,7 +128,7 @@ impl Learner {
         self.steps
     }
 
-    /// Follow-ups that taught nothing, because their reader had taught enough in that hour or there were too many articles or readers.
+    /// Reads that taught nothing, because their reader had taught enough in that hour or there were too many articles or readers.
     pub fn refused(&self) -> u64 {
         self.refused
     }
@@ -191,7 +191,7 @@ impl Learner {
         }
     }
 
-    /// Counts a follow-up against its reader's budget.
+    /// Counts a read against its reader's budget.
     fn may_teach(&mut self, reader: &ReaderId) -> bool {
         if !self.table.reader_places.contains_key(reader) && self.table.readers() >= self.options.most_readers
         {
@@ -202,7 +202,7 @@ impl Learner {
             None => self.spent.entry(reader.clone()).or_default(),
         };
         *spent = spent.saturating_add(1);
-        *spent <= self.options.follow_ups_an_hour
+        *spent <= self.options.reads_an_hour
     }
 
     /// Goes on to `exit`; with a new hour budgets are new, and what was not seen for long is forgotten.
@@ -223,7 +223,7 @@ impl Learner {
             .filter(|(_, place)| !kept[**place as usize] && is_old(&self.read, **place, ARTICLES_EXPIRE_MS));
         let mut gone: Vec<RowKey> = articles.map(|(id, _)| RowKey::To(*id)).collect();
         let readers = self.table.reader_places.iter();
-        let readers = readers.filter(|(_, place)| is_old(&self.followed, **place, READERS_EXPIRE_MS));
+        let readers = readers.filter(|(_, place)| is_old(&self.taught, **place, READERS_EXPIRE_MS));
         gone.extend(readers.map(|(id, _)| RowKey::Reader(id.clone())));
         // Places are given out again in the order in which they became free.
         gone.sort();
@@ -237,7 +237,7 @@ impl Learner {
         self.steps += 1;
         let hour = hour_of(read.exit);
         let reader = self.table.reader(read.reader);
-        set_at(&mut self.followed, reader, self.now);
+        set_at(&mut self.taught, reader, self.now);
         let page_places: Vec<usize> = pages
             .iter()
             .map(|page| {

@@ -165,6 +165,31 @@ impl Table {
         candidates.iter().map(score).collect()
     }
 
+    /// The articles that score best for a moment, best first, of those that `allowed` lets through.
+    pub fn best(
+        &self,
+        context: &Context<'_>,
+        count: usize,
+        allowed: impl Fn(ArticleId) -> bool,
+    ) -> Vec<(ArticleId, f32)> {
+        let Query { pages: mut h, reader, moment } = self.query(context);
+        add_scaled(&mut h, 1.0, &reader);
+        add_scaled(&mut h, 1.0, &moment);
+        let score = |place: &u32| {
+            let article = &self.articles[*place as usize];
+            (article.id, dot(&h, &article.to.vector) + article.bias)
+        };
+        let known = self.article_places.iter().filter(|(id, _)| allowed(**id));
+        let mut scored: Vec<(ArticleId, f32)> = known.map(|(_, place)| score(place)).collect();
+        let better = |a: &(ArticleId, f32), b: &(ArticleId, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
+        if scored.len() > count {
+            scored.select_nth_unstable_by(count, better);
+            scored.truncate(count);
+        }
+        scored.sort_unstable_by(better);
+        scored
+    }
+
     /// `h`, in its parts.
     pub(super) fn query(&self, context: &Context<'_>) -> Query {
         let mut query = Query {

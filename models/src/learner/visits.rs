@@ -1,4 +1,4 @@
-//! The visits that readers are on: which pages they came by, and which reads are follow-ups.
+//! The visits that readers are on: which pages they came by.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, DefaultHasher};
@@ -51,8 +51,8 @@ impl Visits {
         self.by_reader.get(reader)
     }
 
-    /// Notes that a reader clicked an article at `click` and left it at `exit`. Gives the pages before it, latest first, where the read is
-    /// a follow-up.
+    /// Notes that a reader clicked an article at `click` and left it at `exit`. Gives the pages before it, latest first and none for
+    /// a visit's first read; `None` where it repeats a read of its visit.
     pub fn note(
         &mut self,
         reader: &ReaderId,
@@ -70,8 +70,7 @@ impl Visits {
             *visit = Visit::default();
         }
         let repeated = visit.pages.contains(&article);
-        let before = (!repeated && !visit.pages.is_empty())
-            .then(|| visit.pages.iter().rev().take(count).copied().collect());
+        let before = (!repeated).then(|| visit.pages.iter().rev().take(count).copied().collect());
         if visit.pages.last() != Some(&article) {
             visit.pages.retain(|page| *page != article);
             visit.pages.push(article);

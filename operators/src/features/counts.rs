@@ -107,6 +107,11 @@ impl CountsTable {
         all.map(|counts| decayed_reads(counts, FOLLOWED_HALF_LIFE, now)).sum()
     }
 
+    /// An article's reads, decayed by one of [`HALF_LIVES_MS`].
+    pub fn reads(&self, article: ArticleId, half_life: usize, now: Timestamp) -> f64 {
+        self.of(article, now).map(|counts| decayed_reads(counts, half_life, now)).sum()
+    }
+
     /// Drops what counts for nothing from `now` on; see [`EXPIRES_AFTER_MS`].
     pub fn expire(&mut self, now: Timestamp) {
         for partition in &mut self.partitions {

@@ -13,9 +13,9 @@
 //! - [`Learned`]: what was learned, as a query worker holds it
 //! - [`versions()`], [`roll_back`]: what was published, and an earlier version made current again
 //!
-//! **Bounded.** A step moves no vector further than 0.5, and a reader's follow-ups beyond 60 an hour of the log teach nothing: so one reader moves a
+//! **Bounded.** A step moves no vector further than 0.5, and a reader's reads beyond 60 an hour of the log teach nothing: so one reader moves a
 //! vector by at most 30 an hour whatever it sends (an honest reader by some hundredths a step). Articles expire after 7 days without a read,
-//! readers after 30 days without a follow-up; there are at most 200,000 and 1,000,000 of them. A reader who asks to be forgotten is taken out of the
+//! readers after 30 days without one; there are at most 200,000 and 1,000,000 of them. A reader who asks to be forgotten is taken out of the
 //! table; the topic keeps what it held, as the log does.
 
 mod chain;

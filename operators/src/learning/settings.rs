@@ -19,8 +19,8 @@ pub struct LearnerSettings {
     pub publish_moved: f32,
     /// Every so many versions one is whole: a learner that takes over learns again what came after it.
     pub whole_every: u64,
-    /// The most follow-ups of one reader that teach anything within an hour of the log.
-    pub follow_ups_an_hour: u32,
+    /// The most reads of one reader that teach anything within an hour of the log.
+    pub reads_an_hour: u32,
     /// The most articles that are known at once (540 bytes each).
     pub most_articles: usize,
     /// The most readers that are known at once (270 bytes each).
@@ -36,7 +36,7 @@ impl Default for LearnerSettings {
             publish_every_ms: 1_000,
             publish_moved: 0.02,
             whole_every: 600,
-            follow_ups_an_hour: options.follow_ups_an_hour,
+            reads_an_hour: options.reads_an_hour,
             most_articles: options.most_articles,
             most_readers: options.most_readers,
         }
@@ -48,7 +48,7 @@ impl LearnerSettings {
     pub fn options(&self) -> LearnerOptions {
         LearnerOptions {
             negatives: self.negatives,
-            follow_ups_an_hour: self.follow_ups_an_hour,
+            reads_an_hour: self.reads_an_hour,
             most_articles: self.most_articles,
             most_readers: self.most_readers,
             ..LearnerOptions::default()

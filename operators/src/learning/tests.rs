@@ -295,7 +295,7 @@ async fn a_hostile_reader_is_bounded() {
         world.append(event).await;
     }
     world.learn(&mut leader, &ends, &world.ends().await).await;
-    let budget = world.places.settings.follow_ups_an_hour;
+    let budget = world.places.settings.reads_an_hour;
     for (key, row) in before.rows() {
         // The bias moves by at most 0.15 a step, a vector by at most 0.5.
         let moved = leader.table().row(&key).map_or(0.0, |now| now.distance(&row));
