@@ -1,7 +1,7 @@
 //! One pass over a data folder: each impression with its columns, its reader's session and what the simple baselines say of it.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
     time::Duration,
 };
@@ -103,6 +103,8 @@ pub const RETRIEVED: usize = 100;
 pub const ALIVE_MS: i64 = 48 * 3_600_000;
 /// Place of 45 minutes among the half-lives: of all of them, its first hundred hold the next read most often.
 const POPULAR_HALF_LIFE: usize = 3;
+/// What an article without a read of late counts as, in reads.
+const FEW_READS: f64 = 0.05;
 
 struct Waiting {
     seen: Seen,
@@ -214,7 +216,7 @@ impl Pass<'_> {
         waiting: &mut Vec<Waiting>,
         sessions: &mut Sessions,
         history: &History,
-        wanted: &std::collections::HashMap<ReaderId, Timestamp>,
+        wanted: &HashMap<ReaderId, Timestamp>,
         look: &mut dyn FnMut(Chunk<'_>) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
         if waiting.is_empty() {
@@ -259,11 +261,15 @@ fn found(history: &History, row: &BehaviorRow, pages: &[ArticleId], alive: &BTre
     let list = list_of(row);
     let (counts, now) = (history.counts(), row.impression_time);
     let moment = history.moment(&list);
-    let learned = history.learner().table().best(&moment.learned(&row.reader, pages), RETRIEVED, |article| {
-        alive.contains(&article) && !pages.contains(&article)
-    });
-    let reads = |article: &ArticleId| (*article, counts.reads(*article, POPULAR_HALF_LIFE, now));
-    let mut popular: Vec<(ArticleId, f64)> = alive.iter().map(reads).collect();
+    let reads: HashMap<ArticleId, f64> =
+        alive.iter().map(|article| (*article, counts.reads(*article, POPULAR_HALF_LIFE, now))).collect();
+    let prior = |article: ArticleId| {
+        let reads = reads.get(&article).filter(|_| !pages.contains(&article))?;
+        Some((reads + FEW_READS).ln() as f32)
+    };
+    let learned = history.learner().table().best(&moment.learned(&row.reader, pages), RETRIEVED, prior);
+    let mut popular: Vec<(ArticleId, f64)> =
+        reads.iter().map(|(article, reads)| (*article, *reads)).collect();
     popular.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
     Found {
         learned: learned.into_iter().map(|(article, _)| article).collect(),

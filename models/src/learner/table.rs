@@ -165,22 +165,24 @@ impl Table {
         candidates.iter().map(score).collect()
     }
 
-    /// The articles that score best for a moment, best first, of those that `allowed` lets through.
+    /// The articles that score best for a moment, best first. `prior` is added to an article's score; `None` leaves it out.
+    ///
+    /// Negatives were drawn from what was read, so that a score says how much better than usual an article suits: to find what is read
+    /// next, the logarithm of how much it is read belongs to it (the correction of sampled softmax, Bengio and Senecal 2008).
     pub fn best(
         &self,
         context: &Context<'_>,
         count: usize,
-        allowed: impl Fn(ArticleId) -> bool,
+        prior: impl Fn(ArticleId) -> Option<f32>,
     ) -> Vec<(ArticleId, f32)> {
         let Query { pages: mut h, reader, moment } = self.query(context);
         add_scaled(&mut h, 1.0, &reader);
         add_scaled(&mut h, 1.0, &moment);
-        let score = |place: &u32| {
+        let score = |(id, place): (&ArticleId, &u32)| {
             let article = &self.articles[*place as usize];
-            (article.id, dot(&h, &article.to.vector) + article.bias)
+            Some((*id, dot(&h, &article.to.vector) + article.bias + prior(*id)?))
         };
-        let known = self.article_places.iter().filter(|(id, _)| allowed(**id));
-        let mut scored: Vec<(ArticleId, f32)> = known.map(|(_, place)| score(place)).collect();
+        let mut scored: Vec<(ArticleId, f32)> = self.article_places.iter().filter_map(score).collect();
         let better = |a: &(ArticleId, f32), b: &(ArticleId, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
         if scored.len() > count {
             scored.select_nth_unstable_by(count, better);
