@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::commands::TrainSettings;
+use crate::commands::{Retrain, TrainSettings};
 
 /// Every reader's front page is a fold over the log.
 #[derive(Debug, Parser)]
@@ -163,9 +163,9 @@ pub enum Command {
         from: Option<String>,
         #[arg(long, value_name = "TIME")]
         until: Option<String>,
-        /// Train again at each day's begin on what was before
-        #[arg(long, value_name = "daily")]
-        retrain: Option<String>,
+        /// A row more: the trees grown anew at each midnight (UTC), from all lists before it
+        #[arg(long)]
+        retrain: Option<Retrain>,
         #[arg(long, value_name = "FILE")]
         json: Option<PathBuf>,
         /// The table as an HTML page

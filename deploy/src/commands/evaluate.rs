@@ -8,22 +8,23 @@ use std::{
 use abovefold_models::{
     Inference, InferenceOptions, ModelFolder,
     evaluate::{Evaluation, Report},
-    trees::Trees,
+    trees::{Trees, TreesOptions},
 };
 use abovefold_operators::features::ColumnRanker;
 use abovefold_schemas::Timestamp;
 use anyhow::{Context, bail};
 
-use super::train::time;
+use super::train::{MOST_LISTS, NETWORKS_UNTIL, time};
 use crate::{
     config::Config,
     dataset,
     output::Output,
     ranking::{
+        daily::Daily,
         grow::{DROP_ONE_FOLDER, groups, row_of, without_file},
         oracle::oracle,
-        pass::Pass,
-        rows::{FULL, PARTS, Rows},
+        pass::{Chunk, Pass},
+        rows::{DAILY, FULL, PARTS, Rows},
         stream::Stream,
     },
 };
@@ -35,28 +36,31 @@ const SEED: u64 = 1;
 /// Impressions of so much time are looked at together, so that a search sees no articles older than this.
 const TOGETHER: Duration = Duration::from_secs(30 * 60);
 
+/// When the ranker's trees are grown anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Retrain {
+    /// At each midnight.
+    Daily,
+}
+
 /// What is asked for beside data and model.
 #[derive(Clone, Copy, Debug)]
 pub struct Options<'a> {
     pub from: Option<&'a str>,
     pub until: Option<&'a str>,
-    pub retrain: Option<&'a str>,
+    pub retrain: Option<Retrain>,
     pub json: Option<&'a Path>,
     pub report: Option<&'a Path>,
 }
 
 /// Ranks the in-view list of every impression of the last split, by each model and by the baselines.
 pub async fn run(config: &Config, data: &Path, options: &Options<'_>, output: &Output) -> anyhow::Result<()> {
-    if options.retrain.is_some() {
-        bail!(
-            "evaluate --retrain daily: the models are trained once here; train with --until for each day and evaluate with --from and --until"
-        );
-    }
     let model = config.model_folder();
     let (from, until) = (options.from.map(time).transpose()?, options.until.map(time).transpose()?);
     let (inference, data, said) = (config.inference()?, data.to_owned(), output.clone());
+    let daily = options.retrain.is_some();
     let report = tokio::task::spawn_blocking(move || {
-        evaluate(&data, model.as_deref(), (from, until), inference, &said)
+        evaluate(&data, model.as_deref(), (from, until), daily, inference, &said)
     })
     .await
     .context("evaluate")??;
@@ -79,6 +83,7 @@ fn evaluate(
     data: &Path,
     model: Option<&Path>,
     (from, until): (Option<Timestamp>, Option<Timestamp>),
+    daily: bool,
     options: InferenceOptions,
     output: &Output,
 ) -> anyhow::Result<Report> {
@@ -104,6 +109,18 @@ fn evaluate(
         _ => Vec::new(),
     };
     let ranks = !rankers.is_empty();
+    let (mut daily, mut rankers) = (daily.then(|| Daily::new(MOST_LISTS, TreesOptions::default())), rankers);
+    let mut unseen_from = None;
+    if daily.is_some() {
+        let model = loaded.as_ref().filter(|_| ranks);
+        let model = model
+            .context("evaluate --retrain daily: it needs a model with a ranker; name one by --model DIR")?;
+        // Until the first midnight it is the ranker that serves.
+        rankers
+            .push((DAILY.to_owned(), ColumnRanker::from_text(model.ranker.as_deref().unwrap_or_default())?));
+        // What the networks say of lists that they learned from would be too good.
+        unseen_from = model.card.metrics.get(NETWORKS_UNTIL).map(|ms| Timestamp(*ms as i64)).or(from);
+    }
     let mut rows = Rows::new(rankers, inference.is_some(), oracle(&folder)?);
     let mut evaluation = rows.evaluation();
     say_what_is_missing(&mut evaluation, loaded.is_some(), ranks);
@@ -113,19 +130,35 @@ fn evaluate(
     }
     // Lists of an earlier split are not looked at, but what they showed is known.
     let pass = Pass {
-        stream: Stream::open(&folder, &folder.splits(), from, until)?,
+        stream: Stream::open(&folder, &folder.splits(), unseen_from.or(from), until)?,
         vectors: vectors.as_of(dataset::published(&articles)),
         published: dataset::newsroom_times(&articles),
         categories: dataset::categories(&articles),
         inference: inference.as_ref(),
-        unseen_from: None,
-        from,
+        unseen_from,
+        // The lists before the evaluated ones are what the first midnight's trees are grown from.
+        from: from.filter(|_| daily.is_none()),
         together: Some(TOGETHER),
         search: true,
         output,
         what: "evaluating, reads",
     };
-    pass.run(&mut |chunk| rows.add(&chunk, &mut evaluation))?;
+    pass.run(&mut |chunk| {
+        let first = chunk.seen.partition_point(|one| from.is_some_and(|from| one.row.impression_time < from));
+        let (earlier, mut rest) = chunk.seen.split_at(first);
+        let Some(daily) = &mut daily else { return rows.add(&chunk, &mut evaluation) };
+        earlier.iter().for_each(|one| daily.add(one));
+        while let Some(first) = rest.first() {
+            if let Some(ranker) = daily.ranker_at(first.row.impression_time, output)? {
+                rows.replace(DAILY, ranker);
+            }
+            let (seen, later) = rest.split_at(Daily::of_one_day(rest));
+            rows.add(&Chunk { seen, ..chunk }, &mut evaluation)?;
+            seen.iter().for_each(|one| daily.add(one));
+            rest = later;
+        }
+        Ok(())
+    })?;
     if evaluation.taken() == 0 {
         bail!("evaluate on {}: no impression is left within the times given", data.display());
     }

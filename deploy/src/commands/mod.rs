@@ -24,6 +24,7 @@ use anyhow::{Context, bail};
 use clap::Parser;
 use tokio::sync::watch;
 
+pub use evaluate::Retrain;
 pub use serve::query;
 pub use train::Settings as TrainSettings;
 
@@ -78,7 +79,7 @@ pub async fn run(cli: Cli, output: Output) -> anyhow::Result<()> {
             let options = evaluate::Options {
                 from: from.as_deref(),
                 until: until.as_deref(),
-                retrain: retrain.as_deref(),
+                retrain: *retrain,
                 json: json.as_deref(),
                 report: report.as_deref(),
             };

@@ -28,7 +28,9 @@ use crate::{
 };
 
 /// The most lists that the ranker is grown from.
-const MOST_LISTS: usize = 200_000;
+pub const MOST_LISTS: usize = 200_000;
+/// The networks learned from nothing since this moment (ms since 1970): a figure of the model's card.
+pub const NETWORKS_UNTIL: &str = "networks_until";
 /// With fewer impressions, the ranker is grown from the same that the networks learned from.
 const FEWEST_LISTS: usize = 200;
 
@@ -215,6 +217,9 @@ pub async fn run(
             trained.model.card.metrics.insert("ranker_lists".to_owned(), grown.lists as f64);
             trained.model.card.metrics.insert("ranker_trees".to_owned(), grown.ranker.count() as f64);
             grown.save_drop_one(&out)?;
+        }
+        if let Some(until) = handed_over.or(first_validated) {
+            trained.model.card.metrics.insert(NETWORKS_UNTIL.to_owned(), until.0 as f64);
         }
         trained.model.text = vectors.text;
         trained.save(&out).with_context(|| format!("save the model {}", out.display()))?;

@@ -152,7 +152,10 @@ impl Growing {
     }
 
     /// Grows trees on the columns that are served; how many is chosen on the last lists.
-    fn grow(&mut self, options: &TreesOptions, output: &Output) -> anyhow::Result<Trees> {
+    ///
+    /// # Errors
+    /// When the library refuses.
+    pub fn grow(&mut self, options: &TreesOptions, output: &Output) -> anyhow::Result<Trees> {
         self.lists.keep_last(self.most);
         let lists = self.lists.of_columns(&places(|group| group != NOT_SERVED));
         let trees = Trees::train(&lists, options, &mut told("trees", output));

@@ -8,9 +8,11 @@
 //! - [`sessions`]: the GRU beside the stream, in waves over readers
 //! - [`pass`]: one pass, giving each impression with its columns
 //! - [`grow`]: the ranker's trees
+//! - [`daily`]: trees grown anew at each midnight
 //! - [`oracle`]: the true probabilities of a generated newspaper
 //! - [`rows`]: the rows of the table, and retrieval
 
+pub mod daily;
 pub mod grow;
 pub mod oracle;
 pub mod pass;

@@ -88,6 +88,7 @@ impl Seen {
 }
 
 /// What was folded at the end of a chunk of impressions, for those who look beyond the lists.
+#[derive(Clone, Copy)]
 pub struct Chunk<'a> {
     /// The impressions, in the order of time.
     pub seen: &'a [Seen],

@@ -18,6 +18,8 @@ pub const BASELINES: [&str; 5] =
 pub const PARTS: [&str; 3] = ["learned embedding", "session model", "reranker"];
 /// The ranker that serves.
 pub const FULL: &str = "full pipeline";
+/// Trees that are grown anew every day.
+pub const DAILY: &str = "retrained daily";
 const KNN: &str = "session kNN";
 const LEARNED: &str = "learned search";
 const BOTH: &str = "learned search and popularity in turn";
@@ -58,6 +60,13 @@ impl Rows {
         names.extend(oracle.is_some().then(|| ORACLE.to_owned()));
         let index = Index { matrix: ArticleMatrix::new(WIDTH, 1 << 14), indexed: BTreeMap::new() };
         Self { rankers, networks, oracle, names, readers: BTreeMap::new(), index }
+    }
+
+    /// Puts a ranker in the place of the one of its name.
+    pub fn replace(&mut self, name: &str, ranker: ColumnRanker) {
+        if let Some((_, place)) = self.rankers.iter_mut().find(|(known, _)| known == name) {
+            *place = ranker;
+        }
     }
 
     /// An empty evaluation of these rows, with the tests that are asked for.
