@@ -110,7 +110,7 @@ pub enum Command {
     Generate {
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
-        #[arg(long, default_value_t = 2_000)]
+        #[arg(long, default_value_t = 800)]
         readers: usize,
         #[arg(long, default_value_t = 14)]
         days: usize,

@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Readers and articles of the demo's newspaper.
-const READERS: usize = 2_000;
+const READERS: usize = 800;
 const ARTICLES: usize = 2_000;
 const DAYS: usize = 14;
 /// How long training may take.

@@ -83,11 +83,11 @@ pub(super) fn logit(
 ) -> f64 {
     let age_hours = now.millis_since(article.row.published_time) as f64 / HOUR as f64;
     reader.likes(article.section, spec, now)
-        + 0.7 * taste(spec.seed, reader_number as u64, article.story as u64)
-        + 0.5 * exp(-age_hours / 6.0)
+        + 0.4 * taste(spec.seed, reader_number as u64, article.story as u64)
+        + 0.9 * exp(-age_hours / 6.0)
         - 0.03 * age_hours.min(48.0)
-        + 0.25 * ln(1.0 + popularity)
-        + 1.3 * memory.suspense(article.story, now)
+        + 0.4 * ln(1.0 + popularity)
+        + 1.6 * memory.suspense(article.story, now)
 }
 
 /// The probability of each article to be the one that is clicked, and the logit of any click at all.

@@ -48,7 +48,7 @@ pub struct Spec {
 impl Default for Spec {
     fn default() -> Self {
         // 2026-06-30T06:00Z: fixed, so that the bytes are.
-        Self { readers: 2_000, articles: 2_000, days: 14, seed: 1, end: Timestamp(1_782_799_200_000) }
+        Self { readers: 800, articles: 2_000, days: 14, seed: 1, end: Timestamp(1_782_799_200_000) }
     }
 }
 

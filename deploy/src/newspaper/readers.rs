@@ -72,7 +72,7 @@ impl Reader {
             likes_at_start: likes,
             likes_at_end: later,
             habits,
-            visits_a_day: 0.25 + exp(-0.5 + 0.7 * dice.normal()),
+            visits_a_day: 1.0 + exp(1.1 + 0.6 * dice.normal()),
             device: [1, 2, 3][dice.weighted(&[0.6, 0.12, 0.28])],
             joins: Timestamp(spec.start().0 + (late * spec.length() as f64) as i64),
             speed: dice.between(3.0, 5.5),
