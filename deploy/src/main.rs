@@ -19,6 +19,7 @@ mod reads;
 mod session;
 mod strays;
 mod telemetry;
+mod waiting;
 mod worker;
 
 use std::process::ExitCode;
@@ -28,6 +29,7 @@ use clap::Parser;
 use crate::{cli::Cli, output::Output};
 
 fn main() -> ExitCode {
+    waiting::asleep();
     // Wrong usage ends in here with status 2, help with 0.
     let cli = Cli::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {

@@ -13,6 +13,7 @@ use common::{Habit, SECTIONS, section, world};
 fn options() -> TrainingOptions {
     TrainingOptions {
         epochs: 3,
+        least_steps: 0,
         rerank_epochs: 2,
         batch: 64,
         learning_rate: Some(3e-4),

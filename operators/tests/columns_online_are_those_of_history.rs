@@ -120,7 +120,8 @@ impl World {
             runtime.spawn(write_path(&context, &namespace, Some(Arc::new(Pointing)), None).finish()),
             runtime.spawn(learner.run()),
         ];
-        let articles = FakeArticles::with(ARTICLES);
+        // Half of them nobody reads: what was read is never served.
+        let articles = FakeArticles::with(2 * ARTICLES);
         let learned = Learned::follow(log.clone(), &topics.learned, &runtime);
         let query = Query::start(QueryContext {
             runtime: runtime.clone(),

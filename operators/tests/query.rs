@@ -4,7 +4,7 @@ mod query_support;
 
 use std::{collections::BTreeSet, sync::atomic::Ordering};
 
-use abovefold_operators::query::{QueryError, QuerySettings, Request, ServedBy};
+use abovefold_operators::query::{Budgets, QueryError, QuerySettings, Request, ServedBy};
 use abovefold_schemas::{ArticleId, Kept, records::Impression};
 use query_support::{World, ids, request};
 
@@ -59,11 +59,7 @@ async fn what_is_excluded_read_or_shown_already_never_comes_and_a_slate_is_fille
 
 #[tokio::test]
 async fn the_ranker_orders_and_every_way_that_it_fails_leaves_the_cosines() {
-    let world = World::with(
-        60,
-        true,
-        QuerySettings { ranker_limit_ms: 50, edge_pause_ms: 0, ..QuerySettings::default() },
-    );
+    let world = World::with(60, true, QuerySettings { ranker_limit_ms: 50, ..query_support::settings() });
     world.know("ann", 3, &[3]).await;
     let slate = world.query.recommend(Request { explain: true, ..request("ann") }).await.unwrap();
     assert_eq!((slate.served_by, slate.model.as_deref()), (ServedBy::Reranker, Some("fake-1")));
@@ -83,7 +79,10 @@ async fn the_ranker_orders_and_every_way_that_it_fails_leaves_the_cosines() {
 
 #[tokio::test]
 async fn cached_candidates_serve_until_the_state_changes() {
-    let world = World::new(60, false);
+    // The search alone: the lists in memory may name a withdrawn article for some seconds.
+    let sources =
+        Budgets { learned: 0, also_read: 0, topics: 0, trending: 0, newest: 0, ..Budgets::default() };
+    let world = World::with(60, false, QuerySettings { sources, ..query_support::settings() });
     world.know("ann", 0, &[4]).await;
     let first = world.query.recommend(request("ann")).await.unwrap();
     world.cached("ann").await;

@@ -45,7 +45,7 @@ fn query(world: &World, trees: Option<Arc<ColumnRanker>>, ranker: RankBy, log_fe
         learned: None,
         impressions: Some(Impressions { log: world.log.clone(), topic: "impressions".into() }),
         past: false,
-        settings: QuerySettings { ranker, log_features, edge_pause_ms: 0, ..QuerySettings::default() },
+        settings: QuerySettings { ranker, log_features, ..query_support::settings() },
     })
 }
 
@@ -105,4 +105,18 @@ async fn the_trees_rank_without_networks_and_without_the_articles_that_were_read
     let broken = ask(&query(&world, Some(popular()), RankBy::Trees, false)).await;
     assert_eq!((broken.served_by, ids(&broken)[0]), (ServedBy::Reranker, 23));
     assert_eq!(broken.picks[0].explanation.as_ref().unwrap().logit, None);
+}
+
+#[tokio::test]
+async fn a_reader_without_reads_is_ranked_for_as_well_and_what_it_chose_comes_first() {
+    let world = world().await;
+    world.prefers("ben", &["Culture"]).await;
+    let query = query(&world, Some(popular()), RankBy::Trees, false);
+    query.refresh().await;
+    let nobody = query.recommend(request("nobody")).await.unwrap();
+    assert_eq!((nobody.served_by, nobody.model.as_deref()), (ServedBy::Trending, Some("fake-1")));
+    assert_eq!(ids(&nobody)[0], 23);
+    let ben = query.recommend(request("ben")).await.unwrap();
+    assert_eq!((ben.served_by, ben.model.as_deref()), (ServedBy::Preferences, Some("fake-1")));
+    assert!(ben.picks[..5].iter().all(|pick| pick.article.version.category == "Culture"));
 }

@@ -6,6 +6,8 @@ use crate::kept::Kept;
 
 /// The most reads that a reader's state lists.
 pub const MAX_READS: usize = 50;
+/// The most articles that it names beside them as read.
+pub const MAX_READ_BEFORE: usize = 450;
 
 /// One read of an article by a reader.
 #[derive(Clone, PartialEq, Message)]
@@ -81,6 +83,9 @@ pub struct ReaderState {
     /// The device of the last read.
     #[prost(uint32, tag = "7")]
     pub device_type: u32,
+    /// Articles that were read before the last 50 reads, each once, the one read longest ago first; at most [`MAX_READ_BEFORE`].
+    #[prost(int64, repeated, tag = "8")]
+    pub read_before: Vec<i64>,
 }
 
 impl Kept for ReaderState {

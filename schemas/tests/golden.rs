@@ -95,6 +95,7 @@ fn state_is_pinned() {
         }),
         topics: vec!["World".into()],
         device_type: 1,
+        read_before: vec![7, 300],
     };
     kept_is_pinned("reader-state.hex", &state);
     let counts = ArticleCounts {

@@ -126,7 +126,7 @@ pub async fn run(
         (None, Settings::Reference) => TrainingOptions::reference(),
     };
     if let Some(epochs) = options.epochs {
-        (training.epochs, training.rerank_epochs) = (epochs, epochs);
+        (training.epochs, training.rerank_epochs, training.least_steps) = (epochs, epochs, 0);
     }
     // A time limit is for short trainings, which are not worth going on with.
     if options.max_time.is_none() {

@@ -8,8 +8,13 @@ use utoipa::ToSchema;
 /// Why an article is in a slate.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(super) struct Explanation {
-    /// `knn`, `trending` or `newest`.
+    /// `knn`, `learned`, `also_read`, `topics`, `trending`, `newest` or `exploration`.
     source: &'static str,
+    /// One sentence for the reader.
+    text: String,
+    /// The read that led to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    because: Option<i64>,
     /// Cosine of article and query vector, -1 to 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     cosine: Option<f64>,
@@ -109,6 +114,8 @@ impl Recommendation {
         let reason = |(column, by): &(&'static str, f64)| Reason { column, by: *by };
         let explanation = pick.explanation.as_ref().map(|why| Explanation {
             source: pick.source.name(),
+            text: why.text.clone(),
+            because: why.because.map(|article| article.0),
             cosine: why.cosine.and_then(finite),
             logit: why.logit.and_then(finite),
             trend: why.trend.and_then(finite),

@@ -85,6 +85,19 @@ impl Fields {
         self.get(name, "true or false", Value::as_bool)
     }
 
+    /// A list of at most so many texts, each of at most so many bytes.
+    pub(super) fn texts(&self, name: &str, (most, longest): (usize, usize)) -> Result<Vec<String>, Problem> {
+        let expected = format!("a list of at most {most} texts of at most {longest} bytes");
+        let text = |value: &Value| {
+            value.as_str().filter(|text| !text.is_empty() && text.len() <= longest).map(String::from)
+        };
+        let read = |value: &Value| {
+            let list = value.as_array().filter(|list| list.len() <= most)?;
+            list.iter().map(text).collect::<Option<Vec<_>>>()
+        };
+        Ok(self.get(name, &expected, read)?.unwrap_or_default())
+    }
+
     pub(super) fn article_ids(&self, name: &str, most: usize) -> Result<Vec<ArticleId>, Problem> {
         let expected = format!("a list of at most {most} integers");
         let read = |value: &Value| {

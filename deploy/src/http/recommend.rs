@@ -20,6 +20,8 @@ use super::{
 const MAX_K: usize = 100;
 /// The most articles that a request leaves out.
 const MAX_EXCLUDED: usize = 1_000;
+/// The most sections that a request names, and the longest of their names in bytes.
+const MAX_CATEGORIES: (usize, usize) = (20, 128);
 /// Related stories at the foot of an article, unless told otherwise.
 const RELATED: usize = 3;
 
@@ -38,6 +40,8 @@ pub(super) struct RecommendRequest {
     article_id: Option<i64>,
     /// At most 1,000 articles to leave out.
     exclude: Option<Vec<i64>>,
+    /// Only articles of these sections, at most 20.
+    categories: Option<Vec<String>>,
     /// 0 unknown, 1 mobile, 2 tablet, 3 desktop.
     #[schema(minimum = 0, maximum = 4)]
     device_type: Option<u8>,
@@ -94,6 +98,7 @@ fn read(body: &[u8]) -> Result<Request, Problem> {
         after: fields.text("after")?.filter(|token| !token.is_empty()),
         page: fields.integer("article_id", i64::MIN..=i64::MAX)?.map(abovefold_schemas::ArticleId),
         exclude: fields.article_ids("exclude", MAX_EXCLUDED)?,
+        categories: fields.texts("categories", MAX_CATEGORIES)?,
         device_type: fields.integer("device_type", 0..=4)?.map(|device| device as u8),
         explain: fields.flag("explain")?.unwrap_or(false),
         ..default

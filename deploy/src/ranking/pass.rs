@@ -8,8 +8,10 @@ use std::{
 
 use abovefold_models::{Inference, RerankRequest, WIDTH, learner::LearnerOptions};
 use abovefold_operators::features::{
-    Candidate, Columns, History, PastArticle, PastList, PastRead, columns::NetworkScores,
+    Candidate, Columns, History, PastArticle, PastList, PastRead,
+    columns::NetworkScores,
     content::session_cosine,
+    retrieval::{POPULAR_HALF_LIFE, prior_of},
 };
 use abovefold_schemas::{ArticleId, ReaderId, Timestamp, tables::BehaviorRow};
 use anyhow::Context;
@@ -102,10 +104,6 @@ pub struct Chunk<'a> {
 pub const RETRIEVED: usize = 100;
 /// Articles that nobody read for this long are not searched: 48 hours.
 pub const ALIVE_MS: i64 = 48 * 3_600_000;
-/// Place of 45 minutes among the half-lives: of all of them, its first hundred hold the next read most often.
-const POPULAR_HALF_LIFE: usize = 3;
-/// What an article without a read of late counts as, in reads.
-const FEW_READS: f64 = 0.05;
 
 struct Waiting {
     seen: Seen,
@@ -264,11 +262,11 @@ fn found(history: &History, row: &BehaviorRow, pages: &[ArticleId], alive: &BTre
     let moment = history.moment(&list);
     let reads: HashMap<ArticleId, f64> =
         alive.iter().map(|article| (*article, counts.reads(*article, POPULAR_HALF_LIFE, now))).collect();
-    let prior = |article: ArticleId| {
-        let reads = reads.get(&article).filter(|_| !pages.contains(&article))?;
-        Some((reads + FEW_READS).ln() as f32)
-    };
-    let learned = history.learner().table().best(&moment.learned(&row.reader, pages), RETRIEVED, prior);
+    let among = reads
+        .iter()
+        .filter(|(article, _)| !pages.contains(article))
+        .map(|(article, reads)| (*article, prior_of(*reads)));
+    let learned = history.learner().table().best(&moment.learned(&row.reader, pages), RETRIEVED, among);
     let mut popular: Vec<(ArticleId, f64)> =
         reads.iter().map(|(article, reads)| (*article, *reads)).collect();
     popular.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));

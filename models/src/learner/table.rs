@@ -165,7 +165,8 @@ impl Table {
         candidates.iter().map(score).collect()
     }
 
-    /// The articles that score best for a moment, best first. `prior` is added to an article's score; `None` leaves it out.
+    /// The articles that score best for a moment, best first, of those `among` which it looks. With each comes its prior, which is added
+    /// to its score. What is not known yet is left out.
     ///
     /// Negatives were drawn from what was read, so that a score says how much better than usual an article suits: to find what is read
     /// next, the logarithm of how much it is read belongs to it (the correction of sampled softmax, Bengio and Senecal 2008).
@@ -173,16 +174,16 @@ impl Table {
         &self,
         context: &Context<'_>,
         count: usize,
-        prior: impl Fn(ArticleId) -> Option<f32>,
+        among: impl Iterator<Item = (ArticleId, f32)>,
     ) -> Vec<(ArticleId, f32)> {
         let Query { pages: mut h, reader, moment } = self.query(context);
         add_scaled(&mut h, 1.0, &reader);
         add_scaled(&mut h, 1.0, &moment);
-        let score = |(id, place): (&ArticleId, &u32)| {
-            let article = &self.articles[*place as usize];
-            Some((*id, dot(&h, &article.to.vector) + article.bias + prior(*id)?))
+        let score = |(id, prior): (ArticleId, f32)| {
+            let article = self.known(id)?;
+            Some((id, dot(&h, &article.to.vector) + article.bias + prior))
         };
-        let mut scored: Vec<(ArticleId, f32)> = self.article_places.iter().filter_map(score).collect();
+        let mut scored: Vec<(ArticleId, f32)> = among.filter_map(score).collect();
         let better = |a: &(ArticleId, f32), b: &(ArticleId, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
         if scored.len() > count {
             scored.select_nth_unstable_by(count, better);

@@ -15,8 +15,10 @@ pub struct TrainingOptions {
     pub version: String,
     /// Seed of everything random.
     pub seed: u64,
-    /// Greatest number of passes over the reads.
+    /// Greatest number of passes over the reads; more, up to 30, where they would be fewer than [`TrainingOptions::least_steps`].
     pub epochs: usize,
+    /// Steps that the session model is given at least, however few reads there are; 0: no more passes than `epochs`.
+    pub least_steps: usize,
     /// Greatest number of passes over the impressions.
     pub rerank_epochs: usize,
     /// Passes without improvement after which a network is done.
@@ -40,6 +42,9 @@ pub struct TrainingOptions {
     pub sharpness: f64,
     /// Random articles that a read is told apart from, beside those that the batch's other readers read.
     pub random_negatives: usize,
+    /// Weight of the second loss of the session model, within the list that a read was chosen from. What is read depends on what was shown:
+    /// without it the network learns what is shown after what as if it were taste.
+    pub list_weight: f64,
     /// Reads that gradients flow back over. The hidden state is carried on from there.
     pub back_steps: usize,
     /// Reads of the log that are cut into batches together: a batch's readers read within this stretch of time, so that what the others
@@ -75,11 +80,12 @@ impl Default for TrainingOptions {
         Self {
             version: "1".to_owned(),
             seed: 1,
-            epochs: 3,
+            epochs: 4,
+            least_steps: 2_000,
             rerank_epochs: 10,
             patience: 5,
             max_seconds: f64::INFINITY,
-            batch: 256,
+            batch: 64,
             rerank_batch: 64,
             learning_rate: None,
             rerank_learning_rate: 2e-4,
@@ -87,6 +93,7 @@ impl Default for TrainingOptions {
             dropout: 0.1,
             sharpness: 7.0,
             random_negatives: 10,
+            list_weight: 1.0,
             back_steps: 20,
             window_reads: 8192,
             precision: Precision::F32,
@@ -105,6 +112,7 @@ impl TrainingOptions {
     pub fn reference() -> Self {
         Self {
             epochs: 100,
+            least_steps: 0,
             rerank_epochs: 100,
             patience: 5,
             batch: 64,
@@ -114,6 +122,7 @@ impl TrainingOptions {
             falling_rate: false,
             dropout: 0.1,
             random_negatives: 10,
+            list_weight: 0.0,
             ..Self::default()
         }
     }
@@ -123,6 +132,7 @@ impl TrainingOptions {
         Self {
             max_seconds: seconds,
             epochs: 3,
+            least_steps: 0,
             rerank_epochs: 2,
             batch: 64,
             learning_rate: Some(1.5e-4),
@@ -143,6 +153,12 @@ impl TrainingOptions {
             #[cfg(not(target_arch = "x86_64"))]
             None => false,
         }
+    }
+
+    /// Passes over the reads, where one has so many steps.
+    pub(super) fn passes(&self, steps: usize) -> usize {
+        const MOST: usize = 30;
+        self.least_steps.div_ceil(steps.max(1)).min(MOST).max(self.epochs)
     }
 
     /// The rate's height where so many steps are planned.

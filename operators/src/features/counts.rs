@@ -182,6 +182,15 @@ pub struct After {
 }
 
 impl After {
+    /// The successors with the greatest decayed counts, and those.
+    pub fn most(&self, count: usize) -> Vec<(ArticleId, f64)> {
+        let mut most: Vec<(ArticleId, f64)> =
+            self.by_article.iter().map(|(article, (weight, _))| (*article, *weight)).collect();
+        most.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        most.truncate(count);
+        most
+    }
+
     /// Both counts of one successor.
     pub fn of(&self, article: ArticleId) -> (f64, f64) {
         self.by_article.get(&article).copied().unwrap_or_default()

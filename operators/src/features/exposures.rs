@@ -46,6 +46,24 @@ impl ExposureTable {
         }
     }
 
+    /// Number of articles that are remembered.
+    pub fn len(&self) -> usize {
+        self.articles.len()
+    }
+
+    /// Whether nothing was shown.
+    pub fn is_empty(&self) -> bool {
+        self.articles.is_empty()
+    }
+
+    /// Forgets articles whose exposures are worth less than `least` at `now`.
+    pub fn expire(&mut self, now: Timestamp, least: f64) {
+        let longest = EXPOSURE_HALF_LIVES_MS.len() - 1;
+        self.articles.retain(|_, exposed| {
+            exposed.shown[longest] * decay(now.0 - exposed.time, EXPOSURE_HALF_LIVES_MS[longest]) >= least
+        });
+    }
+
     /// An article's exposures at `now`; `None` where it was never shown.
     pub fn at(&self, article: ArticleId, now: Timestamp) -> Option<ExposedAt> {
         let exposed = self.articles.get(&article)?;

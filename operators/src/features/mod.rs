@@ -12,6 +12,7 @@
 //! - [`history`]: the folds, run over history
 //! - [`ranker`]: trees over the columns
 //! - [`relative`]: a candidate beside the others of its list
+//! - [`retrieval`]: what a search by what was learned adds to a score
 
 pub mod columns;
 pub mod content;
@@ -21,11 +22,12 @@ pub mod history;
 pub mod moment;
 pub mod ranker;
 pub mod relative;
+pub mod retrieval;
 
 pub use columns::{Candidate, Column, Columns, Inputs, column_names, features_at};
 pub use content::PastArticle;
 pub use counts::CountsTable;
-pub use exposures::ExposureTable;
+pub use exposures::{EXPOSURE_HALF_LIVES_MS, ExposureTable};
 pub use history::{History, PastList, PastRead};
 pub use moment::Moment;
 pub use ranker::{ColumnRanker, RankerError};

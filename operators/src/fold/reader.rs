@@ -3,7 +3,7 @@
 use abovefold_schemas::{
     ArticleId, Event, EventKind, Timestamp,
     batch::EventRow,
-    state::{MAX_READS, Profile, Read, ReaderState},
+    state::{MAX_READ_BEFORE, MAX_READS, Profile, Read, ReaderState},
 };
 
 /// A visit ends when nothing is read for this long: 30 minutes.
@@ -122,13 +122,26 @@ fn new_read(
     };
     let previous = same_visit.map(|last| ArticleId(last.article_id)).filter(|previous| *previous != article);
     steps.push(Step::of(&read, true));
-    if state.reads.len() == MAX_READS {
-        state.reads.remove(0);
-    }
     state.reads.push(read);
+    if state.reads.len() > MAX_READS {
+        let oldest = state.reads.remove(0).article_id;
+        remember(state, oldest);
+    }
     state.total_reads += 1;
     state.device_type = u32::from(row.device_type);
     Outcome::NewRead { previous }
+}
+
+/// Keeps in mind that an article was read, now that its read is no longer among the last ones.
+fn remember(state: &mut ReaderState, article: i64) {
+    if state.reads.iter().any(|read| read.article_id == article) {
+        return;
+    }
+    state.read_before.retain(|before| *before != article);
+    state.read_before.push(article);
+    if state.read_before.len() > MAX_READ_BEFORE {
+        state.read_before.remove(0);
+    }
 }
 
 impl Step {
@@ -234,5 +247,28 @@ mod tests {
         let outcome = fold_event(&mut state, &mut steps, &read(99, 60 + VISIT_GAP_MS, None, None, 1.0));
         assert_eq!(outcome, Outcome::NewRead { previous: None });
         assert_eq!(state.reads.last().map(|read| read.position), Some(1));
+    }
+
+    #[test]
+    fn what_was_read_before_the_last_reads_is_kept_in_mind_once() {
+        let (mut state, mut steps) = (ReaderState::default(), Vec::new());
+        let mut time = 0;
+        let mut read_all = |state: &mut ReaderState, articles: std::ops::Range<i64>| {
+            for article in articles {
+                time += 1;
+                fold_event(state, &mut steps, &read(article, time, None, None, 1.0));
+            }
+        };
+        read_all(&mut state, 0..60);
+        assert_eq!(state.read_before, (0..10).collect::<Vec<i64>>());
+        // Read again, and again no longer among the last ones: kept in mind as the latest of them, and once.
+        read_all(&mut state, 3..4);
+        assert_eq!(state.read_before.last(), Some(&10));
+        read_all(&mut state, 100..150);
+        assert_eq!(state.read_before.iter().filter(|article| **article == 3).count(), 1);
+        assert_eq!(state.read_before.last(), Some(&3));
+        read_all(&mut state, 1000..2000);
+        assert_eq!(state.read_before.len(), MAX_READ_BEFORE);
+        assert_eq!(state.read_before.last(), Some(&1949));
     }
 }

@@ -71,7 +71,7 @@ impl Operator for Answer {
     }
 
     async fn handle(&mut self, batch: Batch<Composed>, _out: &mut Emitter<()>) -> Result<()> {
-        for Composed { asked, device, seen, outcome } in batch.items {
+        for Composed { asked, device, seen, outcome, .. } in batch.items {
             let served_by = outcome.as_ref().map_or("error", |slate| slate.served_by.name());
             ::metrics::counter!(metrics::REQUESTS, "served_by" => served_by).increment(1);
             asked.watch.record(metrics::REQUEST_SECONDS);

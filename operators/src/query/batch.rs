@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use abovefold_schemas::{ArticleId, state::ReaderState};
+use abovefold_schemas::{ArticleId, Timestamp, state::ReaderState};
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
@@ -54,6 +54,8 @@ pub struct Known {
     pub(super) session: Option<Vec<f32>>,
     /// Cached candidates, not yet decoded.
     pub(super) cached: Option<Bytes>,
+    /// Nothing that was published before this is served.
+    pub(super) oldest: Option<Timestamp>,
 }
 
 impl Known {
@@ -63,6 +65,23 @@ impl Known {
         request.page == Some(article)
             || request.exclude.contains(&article)
             || self.state.reads.iter().any(|read| read.article_id == article.0)
+            || self.state.read_before.contains(&article.0)
+    }
+
+    /// All that the reader is known to have read.
+    pub(super) fn read(&self) -> impl Iterator<Item = ArticleId> {
+        let last = self.state.reads.iter().map(|read| read.article_id);
+        last.chain(self.state.read_before.iter().copied()).map(ArticleId)
+    }
+
+    /// Whether the article may be in this slate: there, not barred, not too old, of a section that was asked for.
+    pub(super) fn admits(&self, article: &Article) -> bool {
+        let version = &article.version;
+        let categories = &self.asked.request.categories;
+        !version.withdrawn
+            && !self.bars(article.id)
+            && self.oldest.is_none_or(|oldest| version.published >= oldest.0)
+            && (categories.is_empty() || categories.contains(&version.category))
     }
 
     /// Whether the article is about something that the reader chose.
@@ -85,8 +104,29 @@ pub struct Candidate {
     pub(super) cosine: Option<f32>,
     pub(super) logit: Option<f32>,
     pub(super) trend: Option<f32>,
+    /// With what probability it came to its place; 1 where chance had no hand in it.
+    pub(super) propensity: f32,
+    /// The read that led to it, where its source knows one.
+    pub(super) because: Option<ArticleId>,
     /// What moved its place most, by column; only where it was asked for.
     pub(super) reasons: Vec<(&'static str, f64)>,
+}
+
+impl Candidate {
+    /// An article of which no more is known than its source and score.
+    pub(super) fn new(article: Arc<Article>, source: Source, score: f32) -> Self {
+        Self {
+            article,
+            source,
+            score,
+            cosine: None,
+            logit: None,
+            trend: None,
+            propensity: 1.0,
+            because: None,
+            reasons: Vec::new(),
+        }
+    }
 }
 
 /// A request and its candidates.
@@ -97,10 +137,14 @@ pub struct Gathered {
     pub(super) candidates: Vec<Candidate>,
     /// What is taken when the candidates do not suffice; best first.
     pub(super) fill: Vec<Candidate>,
+    /// What is taken where even that does not suffice: what a rule of the composition put back.
+    pub(super) held_back: Vec<Candidate>,
     /// Who served it, as far as is known.
     pub(super) served_by: ServedBy,
     /// The model that ordered the candidates.
     pub(super) model: Option<String>,
+    /// Whether its trees did.
+    pub(super) by_trees: bool,
     /// Why there may be nothing, where an edge is down.
     pub(super) trouble: Option<String>,
     /// What the ranker sees of the candidates, as they came from the search.
@@ -111,6 +155,7 @@ pub struct Gathered {
 #[derive(Debug)]
 pub struct Composed {
     pub(super) asked: Asked,
+    pub(super) state: ReaderState,
     /// 0 unknown, 1 mobile, 2 tablet, 3 desktop.
     pub(super) device: u8,
     pub(super) seen: Option<Box<Seen>>,

@@ -16,7 +16,7 @@ use super::{
     request::ServedBy,
     settings::RankBy,
     shared::Shared,
-    vectors::Prepared,
+    vectors::{Prepared, READ_OLD_MS},
 };
 use crate::features::{
     Candidate, Columns, Inputs, Moment, PastArticle, column_names, content::session_cosine, features_at,
@@ -39,7 +39,7 @@ pub struct Seen {
     pub(super) columns: Columns,
 }
 
-/// Computes the columns of requests whose candidates were found near their reader or page. All of it is in memory but the articles that a
+/// Computes the columns of requests whose candidates were found near their reader or page, or are what trends, for a reader without reads. All of it is in memory but the articles that a
 /// reader read, which are asked for once a batch where they are not kept.
 #[derive(Debug)]
 pub struct Features {
@@ -54,7 +54,10 @@ impl Features {
     fn is_wanted(&self, gathered: &Gathered) -> bool {
         let settings = &self.shared.settings;
         let ranks = self.shared.trees.is_some() && settings.ranker == RankBy::Trees;
-        (ranks || settings.log_features) && gathered.served_by == ServedBy::Knn
+        let is_new = matches!(gathered.served_by, ServedBy::Trending | ServedBy::Preferences);
+        let has_vectors = gathered.served_by == ServedBy::Knn;
+        (ranks || settings.log_features)
+            && (has_vectors || (is_new && gathered.known.asked.request.page.is_none()))
     }
 
     fn seen(&self, gathered: &Gathered, articles: &BTreeMap<ArticleId, Prepared>) -> Seen {
@@ -119,7 +122,7 @@ impl Features {
 
 /// What is known of the reader and the request. Now is the namespace's watermark, or the reader's last read where that was folded since the
 /// mirror of the counts was brought up to date.
-fn moment(known: &Known, watermark: Option<Timestamp>) -> Moment<'_> {
+pub(super) fn moment(known: &Known, watermark: Option<Timestamp>) -> Moment<'_> {
     let latest = known.state.reads.iter().map(|read| Timestamp(read.time)).max();
     Moment {
         now: watermark.max(latest).unwrap_or(Timestamp(0)),
@@ -166,7 +169,7 @@ impl Operator for Features {
             ids.extend(known.state.reads.iter().map(|read| ArticleId(read.article_id)));
             ids.extend(known.asked.request.page);
         }
-        let articles = self.shared.prepared.get(&self.shared, ids).await;
+        let articles = self.shared.prepared.get(&self.shared, ids, READ_OLD_MS).await;
         for (gathered, _) in batch.items.iter_mut().zip(wanted).filter(|(_, wanted)| *wanted) {
             gathered.seen = Some(Box::new(self.seen(gathered, &articles)));
             // A full batch is many times half a millisecond: others get their turn in between.

@@ -8,11 +8,13 @@ use super::{
     batch::{Candidate, Known},
     request::{ServedBy, Source},
     shared::Shared,
-    trending::View,
+    trending::{Trend, View},
 };
 use crate::articles::{Article, Filter};
 
-/// Articles that are asked for.
+/// Trending articles that may fill a slate up, and as many new ones.
+const FILL: usize = 100;
+/// New articles that are asked for.
 const NEWEST: usize = 200;
 /// How long the list is taken from memory.
 const NEWEST_OLD_MS: i64 = 2_000;
@@ -53,35 +55,37 @@ impl Newest {
 
 /// Trending articles that the reader may be shown, most read first.
 pub(super) fn trending(known: &Known, view: &View) -> Vec<Candidate> {
-    let allowed = view.top.iter().filter(|trend| !known.bars(trend.article.id));
-    let candidate = allowed.map(|trend| Candidate {
-        article: trend.article.clone(),
-        source: Source::Trending,
-        score: trend.share,
-        cosine: None,
-        logit: None,
+    let allowed = view.top.iter().filter(|trend| known.admits(&trend.article)).take(FILL);
+    let candidate = |trend: &Trend| Candidate {
         trend: Some(trend.share),
-        reasons: Vec::new(),
-    });
-    candidate.collect()
+        ..Candidate::new(trend.article.clone(), Source::Trending, trend.share)
+    };
+    allowed.map(candidate).collect()
 }
 
 /// The newest articles that the reader may be shown, latest first.
 pub(super) fn newest(known: &Known, newest: &[Arc<Article>]) -> Vec<Candidate> {
-    let allowed = newest.iter().filter(|article| !known.bars(article.id));
-    let candidate = allowed.enumerate().map(|(place, article)| Candidate {
-        article: article.clone(),
-        source: Source::Newest,
-        score: 1.0 / (1.0 + place as f32),
-        cosine: None,
-        logit: None,
-        trend: None,
-        reasons: Vec::new(),
-    });
-    candidate.collect()
+    let allowed = newest.iter().filter(|article| known.admits(article)).take(FILL);
+    let candidate = |(place, article): (usize, &Arc<Article>)| {
+        Candidate::new(article.clone(), Source::Newest, 1.0 / (1.0 + place as f32))
+    };
+    allowed.enumerate().map(candidate).collect()
 }
 
-/// Brings what the reader chose to the front, and names who serves a reader from these alone.
+/// Scores of several measures, one after the other, are brought to one that falls: where a score would rise, it and all after it are taken
+/// as shares of the one before.
+fn fall(candidates: &mut [Candidate]) {
+    let (mut share, mut last) = (1.0_f32, 1.0_f32);
+    for candidate in candidates {
+        if candidate.score * share > last {
+            share = last / candidate.score;
+        }
+        candidate.score *= share;
+        last = candidate.score;
+    }
+}
+
+/// Brings what the reader chose to the front, and names who serves a reader from these alone. Scores never rise from then on.
 pub(super) fn by_choice(known: &Known, candidates: Vec<Candidate>) -> (Vec<Candidate>, ServedBy) {
     let (mut chosen, others): (Vec<_>, Vec<_>) =
         candidates.into_iter().partition(|candidate| known.chose(&candidate.article));
@@ -91,5 +95,6 @@ pub(super) fn by_choice(known: &Known, candidates: Vec<Candidate>) -> (Vec<Candi
         (true, _) => ServedBy::Newest,
     };
     chosen.extend(others);
+    fall(&mut chosen);
     (chosen, served_by)
 }

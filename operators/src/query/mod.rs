@@ -1,7 +1,7 @@
 //! The read path: a request goes through operators of the same runtime as the write path and comes out as a slate.
 //!
 //! ```text
-//! requests -> state -> retrieve -> features -> rerank -> compose -> answer -> impressions
+//! requests -> state -> retrieve -> features -> rerank -> compose (its rules) -> explain -> answer -> impressions
 //! ```
 //!
 //! Requests that wait together travel as one batch: one read of the store for each partition involved, one search, one pass of
@@ -15,7 +15,8 @@
 //! | article edge down | `trending`, from the articles that are kept in memory |
 //! | nothing was ever read | `newest` |
 //!
-//! [`Query`] is the handle. See [`state`], [`retrieve`], [`features`], [`rerank`], [`compose`] and [`answer`] for the steps.
+//! [`Query`] is the handle. See [`state`], [`retrieve`], [`features`], [`rerank`], [`compose`], [`explain`] and
+//! [`answer`] for the steps.
 
 pub mod after;
 pub mod answer;
@@ -24,6 +25,8 @@ pub mod cache;
 pub mod compose;
 mod cosines;
 mod edge;
+pub mod explain;
+pub mod exposures;
 pub mod features;
 mod fill;
 pub mod impressions;
@@ -35,6 +38,7 @@ pub mod retrieve;
 pub mod settings;
 mod shared;
 mod source;
+mod sources;
 pub mod state;
 pub mod trending;
 mod vectors;
@@ -54,10 +58,11 @@ use tokio::sync::{mpsc, oneshot};
 use crate::{articles::ArticleIndex, features::ColumnRanker, learning::Learned};
 use after::After;
 use batch::Asked;
+pub use exposures::Exposures;
 pub use impressions::Impressions;
 pub use ranker::Ranker;
 pub use request::{Explanation, Pick, QueryError, ReaderSeen, Request, ServedBy, Slate, Source, StateSeen};
-pub use settings::{QuerySettings, RankBy};
+pub use settings::{Budgets, Composition, QuerySettings, RankBy};
 use shared::Shared;
 pub use trending::Trending;
 
@@ -102,7 +107,10 @@ impl Query {
     /// Starts the dataflow and the mirror of the trends. Must be called inside a tokio runtime.
     pub fn start(context: QueryContext) -> Self {
         let impressions = context.impressions.clone();
-        let shared = Arc::new(Shared::new(context));
+        // At a past moment nothing of what was shown since had been shown.
+        let followed = impressions.clone().filter(|_| !context.past);
+        let exposures = followed.map(|impressions| Exposures::follow(&context.runtime, impressions));
+        let shared = Arc::new(Shared::new(context, exposures));
         let (requests, waiting) = mpsc::channel(shared.settings.waiting_requests);
         let queue = impressions.map(|log| impressions::Queue::start(&shared.runtime, log));
         let flow = dataflow(&shared, waiting, queue);
@@ -118,7 +126,7 @@ impl Query {
 
     /// The steps of the dataflow over these edges. Nothing is started, and no edge is asked.
     pub fn describe(context: QueryContext) -> Graph {
-        let shared = Arc::new(Shared::new(context));
+        let shared = Arc::new(Shared::new(context, None));
         let (_requests, waiting) = mpsc::channel(shared.settings.waiting_requests);
         dataflow(&shared, waiting, None).graph().clone()
     }
@@ -241,12 +249,14 @@ fn dataflow(
 ) -> Dataflow {
     let mut flow = Dataflow::new("query", shared.runtime.clone());
     let together = (shared.settings.batch, shared.settings.batches_in_flight);
-    flow.source_loop("requests", move |out| source::batches(waiting, together, out))
+    let ranked = flow
+        .source_loop("requests", move |out| source::batches(waiting, together, out))
         .then(&mut flow, state::ReadState::new(shared.clone()))
         .then(&mut flow, retrieve::Retrieve::new(shared.clone()))
         .then(&mut flow, features::Features::new(shared.clone()))
-        .then(&mut flow, rerank::Rerank::new(shared.clone()))
-        .then(&mut flow, compose::Compose::new(shared.clone()))
+        .then(&mut flow, rerank::Rerank::new(shared.clone()));
+    compose::compose(ranked, &mut flow, shared)
+        .then(&mut flow, explain::Explain::new(shared.clone()))
         .sink(&mut flow, answer::Answer::new(shared.clone(), impressions));
     flow
 }

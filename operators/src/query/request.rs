@@ -19,6 +19,8 @@ pub struct Request {
     pub page: Option<ArticleId>,
     /// Leave these out.
     pub exclude: Vec<ArticleId>,
+    /// Only articles of these sections; empty means all.
+    pub categories: Vec<String>,
     /// 0 unknown, 1 mobile, 2 tablet, 3 desktop; that of the last read where absent.
     pub device_type: Option<u8>,
     /// Say of each article why it is there.
@@ -34,6 +36,7 @@ impl Request {
             after: None,
             page: None,
             exclude: Vec::new(),
+            categories: Vec::new(),
             device_type: None,
             explain: false,
         }
@@ -79,10 +82,18 @@ impl fmt::Display for ServedBy {
 pub enum Source {
     /// A search near the reader or the page.
     Knn,
+    /// What the learner expects to be read next.
+    Learned,
+    /// What was read after the reader's last reads.
+    AlsoRead,
+    /// What the reader chose.
+    Topics,
     /// The trending articles.
     Trending,
     /// The articles published last.
     Newest,
+    /// A new article that few were shown, by chance.
+    Exploration,
 }
 
 impl Source {
@@ -90,8 +101,12 @@ impl Source {
     pub fn name(self) -> &'static str {
         match self {
             Self::Knn => "knn",
+            Self::Learned => "learned",
+            Self::AlsoRead => "also_read",
+            Self::Topics => "topics",
             Self::Trending => "trending",
             Self::Newest => "newest",
+            Self::Exploration => "exploration",
         }
     }
 }
@@ -105,8 +120,12 @@ pub struct Explanation {
     pub logit: Option<f32>,
     /// Decayed reads as a share of those of the most read article.
     pub trend: Option<f32>,
+    /// The read that led to it, or the nearest one.
+    pub because: Option<ArticleId>,
     /// The columns that moved its place most, and by how much they raised or lowered its score; most first.
     pub reasons: Vec<(&'static str, f64)>,
+    /// One sentence for the reader.
+    pub text: String,
 }
 
 /// One article of a slate.
@@ -118,6 +137,8 @@ pub struct Pick {
     pub score: f32,
     /// Where it came from.
     pub source: Source,
+    /// With what probability it came to its place; 1 where chance had no hand in it.
+    pub propensity: f32,
     /// Why it is there; asked for by [`Request::explain`].
     pub explanation: Option<Explanation>,
 }

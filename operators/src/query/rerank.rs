@@ -31,7 +31,7 @@ pub struct Rerank {
 
 /// A request whose candidates are in their last order.
 #[derive(Debug)]
-pub struct Ranked(pub(super) Gathered);
+pub struct Ranked(pub(in crate::query) Gathered);
 
 impl Rerank {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
@@ -58,15 +58,20 @@ impl Rerank {
 
 /// Whether the ranker can order it: candidates found by vector, for a reader with a session.
 fn can_rank(gathered: &Gathered) -> bool {
-    let with_vectors =
-        || gathered.candidates.iter().all(|candidate| candidate.article.version.vector.len() == WIDTH);
-    gathered.served_by == ServedBy::Knn && gathered.known.session.is_some() && with_vectors()
+    gathered.served_by == ServedBy::Knn && gathered.known.session.is_some()
+}
+
+fn has_vector(candidate: &Candidate) -> bool {
+    candidate.article.version.vector.len() == WIDTH
 }
 
 fn request(gathered: &Gathered) -> RerankRequest {
     let mut candidates = Vec::with_capacity(gathered.candidates.len() * WIDTH);
     for candidate in &gathered.candidates {
-        candidates.extend(&candidate.article.version.vector);
+        match has_vector(candidate) {
+            true => candidates.extend(&candidate.article.version.vector),
+            false => candidates.resize(candidates.len() + WIDTH, 0.0),
+        }
     }
     let session = gathered.known.session.clone().unwrap_or_default();
     RerankRequest { profile: profile_asked(&gathered.known), session, candidates }
@@ -91,20 +96,25 @@ pub fn profile_of(state: &ReaderState, device: Option<u8>) -> Profile {
     }
 }
 
-/// Gives each candidate its logit. Whether they are an order.
-fn put_logits(gathered: &mut Gathered, logits: &[f32]) -> bool {
+/// Gives each candidate its logit, where it has a vector. The order by them, where they are one: what has no vector comes last.
+fn put_logits(gathered: &mut Gathered, logits: &[f32]) -> Option<Vec<f64>> {
     if logits.len() != gathered.candidates.len() || logits.iter().any(|logit| !logit.is_finite()) {
         tracing::warn!(
             candidates = gathered.candidates.len(),
             logits = logits.len(),
             "the ranker's answer is no order"
         );
-        return false;
+        return None;
     }
-    for (candidate, logit) in gathered.candidates.iter_mut().zip(logits) {
+    let put = |(candidate, logit): (&mut Candidate, &f32)| {
+        if !has_vector(candidate) {
+            candidate.score = 0.0;
+            return f64::NEG_INFINITY;
+        }
         (candidate.logit, candidate.score) = (Some(*logit), sigmoid(*logit));
-    }
-    true
+        f64::from(*logit)
+    };
+    Some(gathered.candidates.iter_mut().zip(logits).map(put).collect())
 }
 
 /// The candidates come nearest first, and equal scores stay in that order.
@@ -112,7 +122,14 @@ fn put_in_order(gathered: &mut Gathered, scores: &[f64], version: &str) {
     let mut order: Vec<usize> = (0..gathered.candidates.len()).collect();
     order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
     gathered.candidates = order.into_iter().map(|place| gathered.candidates[place].clone()).collect();
-    gathered.served_by = ServedBy::Reranker;
+    match gathered.served_by {
+        ServedBy::Knn => gathered.served_by = ServedBy::Reranker,
+        // Where no reads speak for a reader, what it chose still comes first.
+        _ => {
+            let Gathered { known, candidates, .. } = gathered;
+            candidates.sort_by_key(|candidate| !known.chose(&candidate.article));
+        }
+    }
     gathered.model = Some(version.to_string());
 }
 
@@ -167,14 +184,13 @@ impl Operator for Rerank {
         let version = self.shared.ranker.as_ref().map_or("", |ranker| ranker.version());
         let mut orders: Vec<Option<Vec<f64>>> = vec![None; batch.items.len()];
         for (place, logits) in places.into_iter().zip(logits) {
-            if put_logits(&mut batch.items[place], &logits) {
-                orders[place] = Some(logits.into_iter().map(f64::from).collect());
-            }
+            orders[place] = put_logits(&mut batch.items[place], &logits);
         }
         let trees = self.shared.trees.as_ref().filter(|_| self.shared.settings.ranker == RankBy::Trees);
         for (gathered, by_networks) in batch.items.iter_mut().zip(orders) {
             put_networks(gathered);
             let by_trees = trees.and_then(|trees| tree_scores(trees, gathered));
+            gathered.by_trees = by_trees.is_some();
             if let Some(scores) = by_trees.or(by_networks) {
                 put_in_order(gathered, &scores, version);
             }

@@ -1,6 +1,9 @@
-//! The second step: candidates for each request.
+//! The second step: candidates for each request, from several sources.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use abovefold_engine::{Emitter, Operator, Result};
 use abovefold_schemas::{ArticleId, keys::reader_key};
@@ -13,20 +16,26 @@ use super::{
     metrics::Stopwatch,
     request::{ServedBy, Source},
     shared::Shared,
+    sources::{self, Next},
 };
 use crate::articles::{Article, Filter, NearestQuery};
 
 /// Finds candidates: the cached ones of the reader, or the nearest articles to its session embedding (to the page, for related stories),
-/// all searches of a batch in one call. A reader without an embedding gets what trends.
+/// all searches of a batch in one call; and beside them what the other [`sources`] bring. A reader without an embedding gets what trends.
 #[derive(Debug)]
 pub struct Retrieve {
     shared: Arc<Shared>,
 }
 
+/// After this time an article that may be served is asked for again, since it may have been withdrawn.
+const SERVED_OLD_MS: i64 = 10_000;
+
 /// How a request gets its candidates.
 enum Plan {
     Cached(CachedCandidates),
     Search,
+    /// A search within sections, which is not cached.
+    Within,
     Related(ArticleId),
     Cold,
 }
@@ -44,6 +53,7 @@ impl Retrieve {
         match (known.asked.request.page, &known.session) {
             (Some(page), _) => Plan::Related(page),
             (None, None) => Plan::Cold,
+            (None, Some(_)) if !known.asked.request.categories.is_empty() => Plan::Within,
             (None, Some(_)) => {
                 let cached = known.cached.as_ref().map(|bytes| CachedCandidates::from_bytes(bytes));
                 let fits =
@@ -66,7 +76,7 @@ impl Retrieve {
             match plan {
                 Plan::Cached(cached) => ids.extend(cached.candidates.iter().map(|(id, _)| *id)),
                 Plan::Related(page) => ids.push(*page),
-                Plan::Search | Plan::Cold => {}
+                Plan::Search | Plan::Within | Plan::Cold => {}
             }
         }
         if ids.is_empty() {
@@ -81,12 +91,15 @@ impl Retrieve {
     /// What to search with.
     fn query(&self, known: &Known, plan: &Plan, articles: &Articles) -> Option<NearestQuery> {
         let settings = &self.shared.settings;
-        let mut exclude: Vec<ArticleId> =
-            known.state.reads.iter().map(|read| ArticleId(read.article_id)).collect();
+        let mut exclude: Vec<ArticleId> = known.read().collect();
         let (vector, k) = match plan {
             Plan::Cached(_) | Plan::Cold => return None,
             // What a single request excludes is left in: these candidates are cached.
-            Plan::Search => (known.session.clone()?, settings.candidates),
+            Plan::Search => (known.session.clone()?, settings.sources.knn),
+            Plan::Within => {
+                exclude.extend(&known.asked.request.exclude);
+                (known.session.clone()?, settings.sources.knn)
+            }
             Plan::Related(page) => {
                 exclude.push(*page);
                 exclude.extend(&known.asked.request.exclude);
@@ -104,10 +117,15 @@ impl Retrieve {
         };
         exclude.sort_unstable();
         exclude.dedup();
-        has_direction(&vector).then(|| NearestQuery {
+        (k > 0 && has_direction(&vector)).then(|| NearestQuery {
             vector,
             k,
-            filter: Filter { exclude, published_until: self.shared.published_until(), ..Filter::default() },
+            filter: Filter {
+                exclude,
+                published_from: known.oldest,
+                published_until: self.shared.published_until(),
+                categories: known.asked.request.categories.clone(),
+            },
         })
     }
 
@@ -162,17 +180,30 @@ impl Retrieve {
         });
     }
 
-    /// Adds what serves where the near ones do not suffice.
-    async fn gather(&self, known: Known, plan: Plan, near: Near) -> Gathered {
-        let (candidates, mut trouble) = match near {
+    /// Adds what the other sources bring, and what serves where all of them do not suffice.
+    async fn gather(
+        &self,
+        known: Known,
+        plan: Plan,
+        near: Near,
+        next: &[Next],
+        articles: &Articles,
+    ) -> Gathered {
+        let (found, mut trouble) = match near {
             Ok(found) => (found.unwrap_or_default(), None),
             Err(trouble) => (Vec::new(), Some(trouble)),
         };
-        if matches!(plan, Plan::Search) && !candidates.is_empty() {
-            self.keep(&known, &candidates);
+        if matches!(plan, Plan::Search) && !found.is_empty() {
+            self.keep(&known, &found);
         }
-        let candidates: Vec<Candidate> =
-            candidates.into_iter().filter(|candidate| !known.bars(candidate.article.id)).collect();
+        let mut candidates: Vec<Candidate> =
+            found.into_iter().filter(|candidate| known.admits(&candidate.article)).collect();
+        // Nothing is added to related stories, which are about their page, nor where the search failed: what serves then is a fallback, and says so.
+        if !candidates.is_empty() && !matches!(plan, Plan::Related(_)) {
+            candidates.extend(sources::from_memory(&self.shared, &known, &candidates, next, articles));
+            let cosine = |candidate: &Candidate| candidate.cosine.unwrap_or(-1.0);
+            candidates.sort_by(|a, b| cosine(b).total_cmp(&cosine(a)));
+        }
         let k = known.asked.request.k;
         let mut fill = Vec::new();
         if candidates.len() < k {
@@ -183,33 +214,48 @@ impl Retrieve {
                 trouble = trouble.or(down);
                 fill.extend(fill::newest(&known, &newest));
             }
+            let mut ids: BTreeSet<ArticleId> =
+                candidates.iter().map(|candidate| candidate.article.id).collect();
+            fill.retain(|candidate| ids.insert(candidate.article.id));
         }
         let (fill, by_fill) = fill::by_choice(&known, fill);
+        let gathered = |known, candidates, fill, served_by, trouble| Gathered {
+            known,
+            candidates,
+            fill,
+            held_back: Vec::new(),
+            served_by,
+            model: None,
+            by_trees: false,
+            trouble,
+            seen: None,
+        };
         if !candidates.is_empty() {
-            let served_by = ServedBy::Knn;
-            return Gathered { known, candidates, fill, served_by, model: None, trouble, seen: None };
+            return gathered(known, candidates, fill, ServedBy::Knn, trouble);
         }
         if trouble.is_some() {
             ::metrics::counter!(metrics::FALLBACKS, "served_by" => by_fill.name(), "step" => "retrieve")
                 .increment(1);
         }
-        let (candidates, fill) = (fill, Vec::new());
-        Gathered { known, candidates, fill, served_by: by_fill, model: None, trouble, seen: None }
+        gathered(known, fill, Vec::new(), by_fill, trouble)
+    }
+
+    /// What was read after each reader's last reads, and the articles of all that.
+    async fn next(&self, items: &[Known], plans: &[Plan]) -> (Vec<Vec<Next>>, Articles) {
+        let of = |(known, plan): (&Known, &Plan)| match plan {
+            Plan::Cached(_) | Plan::Search | Plan::Within => sources::also_read(&self.shared, known),
+            Plan::Related(_) | Plan::Cold => Vec::new(),
+        };
+        let next: Vec<Vec<Next>> = items.iter().zip(plans).map(of).collect();
+        let ids: Vec<ArticleId> = next.iter().flatten().map(|next| next.article).collect();
+        let articles = self.shared.prepared.get(&self.shared, ids, SERVED_OLD_MS).await;
+        (next, articles.into_iter().map(|(id, prepared)| (id, prepared.article)).collect())
     }
 }
 
 fn candidate(article: Arc<Article>, cosine: f32) -> Candidate {
     let cosine = if cosine.is_finite() { cosine } else { -1.0 };
-    let score = score_of_cosine(cosine);
-    Candidate {
-        article,
-        source: Source::Knn,
-        score,
-        cosine: Some(cosine),
-        logit: None,
-        trend: None,
-        reasons: Vec::new(),
-    }
+    Candidate { cosine: Some(cosine), ..Candidate::new(article, Source::Knn, score_of_cosine(cosine)) }
 }
 
 fn trouble_of(plan: &Plan, trouble: &str) -> Near {
@@ -230,10 +276,17 @@ impl Operator for Retrieve {
     async fn handle(&mut self, batch: Batch<Known>, out: &mut Emitter<Batch<Gathered>>) -> Result<()> {
         let watch = Stopwatch::start();
         let plans: Vec<Plan> = batch.items.iter().map(|known| self.plan(known)).collect();
-        let near = self.near(&batch.items, &plans).await;
+        let (near, (next, articles), _) = futures::join!(
+            self.near(&batch.items, &plans),
+            self.next(&batch.items, &plans),
+            self.shared.newest.get(&self.shared)
+        );
         let mut items = Vec::with_capacity(plans.len());
-        for ((known, plan), near) in batch.items.into_iter().zip(plans).zip(near) {
-            items.push(self.gather(known, plan, near).await);
+        let found = near.into_iter().zip(&next);
+        for ((known, plan), (near, next)) in batch.items.into_iter().zip(plans).zip(found) {
+            items.push(self.gather(known, plan, near, next, &articles).await);
+            // Others get their turn between the requests of a full batch.
+            tokio::task::yield_now().await;
         }
         watch.record_stage(self.name());
         out.emit(Batch { items, permit: batch.permit }).await

@@ -1,6 +1,6 @@
 //! The read path's limits, times and sizes.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +13,83 @@ pub enum RankBy {
     Trees,
     /// The two networks alone, as the reference system has them.
     Reference,
+}
+
+/// The most candidates that each source brings for a reader; 0 leaves a source out. What several sources bring counts once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Budgets {
+    /// The articles nearest to the session embedding.
+    pub knn: usize,
+    /// What the learner expects to be read next, of the articles read most.
+    pub learned: usize,
+    /// What was read after the reader's last reads.
+    pub also_read: usize,
+    /// What is read most of what the reader chose.
+    pub topics: usize,
+    /// What is read most.
+    pub trending: usize,
+    /// What was published last.
+    pub newest: usize,
+}
+
+impl Default for Budgets {
+    fn default() -> Self {
+        Self { knn: 100, learned: 40, also_read: 20, topics: 10, trending: 30, newest: 10 }
+    }
+}
+
+/// How a slate is made of candidates in their order. Each is a step of its own, and each has a value that leaves it out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Composition {
+    /// Hours after which an article counts half as much, where no trees ranked it (they see its age themselves); 0 leaves it out.
+    pub half_life_hours: f32,
+    /// The same for articles of a section, whoever ranked them: a match report ages faster than a feature.
+    pub section_half_life_hours: BTreeMap<String, f32>,
+    /// What is left of an article's score for each time that the reader was shown it of late and did not read it; 1 leaves it out.
+    pub fatigue: f32,
+    /// Articles whose vectors' cosine is at least this tell one story, and a slate has one of them; 0 leaves it out.
+    pub story_cosine: f32,
+    /// How much of a score the likeness to what stands above takes away (the `1 - lambda` of maximal marginal relevance); 0 leaves it out.
+    pub diversity: f32,
+    /// The greatest share of a slate that one section takes while there is anything else; 1 leaves it out.
+    pub section_share: f32,
+    /// The share of slates whose last place goes to a new article that few were shown; 0 leaves it out.
+    pub exploration: f32,
+    /// An article that was shown more often than this is not explored any more.
+    pub explored_exposures: f32,
+}
+
+impl Default for Composition {
+    fn default() -> Self {
+        Self {
+            half_life_hours: 48.0,
+            section_half_life_hours: BTreeMap::new(),
+            fatigue: 0.9,
+            story_cosine: 0.97,
+            diversity: 0.1,
+            section_share: 0.7,
+            exploration: 0.1,
+            explored_exposures: 20.0,
+        }
+    }
+}
+
+impl Composition {
+    /// Candidates go as they were ranked, the best first.
+    pub fn none() -> Self {
+        Self {
+            half_life_hours: 0.0,
+            section_half_life_hours: BTreeMap::new(),
+            fatigue: 1.0,
+            story_cosine: 0.0,
+            diversity: 0.0,
+            section_share: 1.0,
+            exploration: 0.0,
+            explored_exposures: 0.0,
+        }
+    }
 }
 
 /// Limits, times and sizes of the read path, with the defaults that the program ships.
@@ -39,8 +116,10 @@ pub struct QuerySettings {
     pub log_features: bool,
     /// How long an edge that was too slow is left alone, so that its requests are not slow as well.
     pub edge_pause_ms: u64,
-    /// Candidates of a search.
-    pub candidates: usize,
+    /// The most candidates of each source.
+    pub sources: Budgets,
+    /// Articles older than so many hours are not served; 0 knows no such limit.
+    pub oldest_hours: u32,
     /// Candidates of a search for related stories: few, so that what is ranked stays near the page.
     pub related_candidates: usize,
     /// The page's share of the vector that related stories are searched with; the rest is the reader's.
@@ -53,8 +132,8 @@ pub struct QuerySettings {
     pub trending_pool: usize,
     /// How often the trends in memory are brought up to date.
     pub trends_every_ms: u64,
-    /// The greatest share of a slate that one section takes while there is anything else.
-    pub section_share: f32,
+    /// How a slate is made of candidates in their order.
+    pub composition: Composition,
 }
 
 impl Default for QuerySettings {
@@ -70,14 +149,15 @@ impl Default for QuerySettings {
             ranker: RankBy::Trees,
             log_features: false,
             edge_pause_ms: 1_000,
-            candidates: 100,
+            sources: Budgets::default(),
+            oldest_hours: 0,
             related_candidates: 20,
             page_share: 0.75,
             cache_seconds: 600,
             trend_half_life: 4,
-            trending_pool: 200,
+            trending_pool: 500,
             trends_every_ms: 1_000,
-            section_share: 0.7,
+            composition: Composition::default(),
         }
     }
 }

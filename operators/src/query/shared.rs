@@ -10,7 +10,7 @@ use abovefold_engine::{
 use abovefold_schemas::{ReaderId, Timestamp};
 
 use super::{
-    QueryContext, QuerySettings, Ranker, after, edge::Edge, fill::Newest, trending::Trending,
+    Exposures, QueryContext, QuerySettings, Ranker, after, edge::Edge, fill::Newest, trending::Trending,
     vectors::PreparedArticles,
 };
 use crate::{articles::ArticleIndex, features::ColumnRanker, learning::Learned};
@@ -27,6 +27,8 @@ pub struct Shared {
     pub(super) ranker: Option<Arc<dyn Ranker>>,
     pub(super) trees: Option<Arc<ColumnRanker>>,
     pub(super) learned: Option<Arc<Learned>>,
+    /// What was shown of late; nothing where no impressions are logged, or at a past moment, when nothing of it had been shown yet.
+    pub(super) exposures: Option<Arc<Exposures>>,
     past: bool,
     pub(super) settings: QuerySettings,
     pub(super) trending: Arc<Trending>,
@@ -38,7 +40,7 @@ pub struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(context: QueryContext) -> Self {
+    pub(super) fn new(context: QueryContext, exposures: Option<Arc<Exposures>>) -> Self {
         let QueryContext {
             runtime,
             namespace,
@@ -71,6 +73,7 @@ impl Shared {
             ranker,
             trees,
             learned,
+            exposures,
             past,
             settings,
             runtime,
@@ -90,6 +93,13 @@ impl Shared {
     /// Nothing that was published after this moment is served: the watermark of a namespace that stands at a past moment.
     pub(super) fn published_until(&self) -> Option<Timestamp> {
         self.trending.view().now.filter(|_| self.past)
+    }
+
+    /// Nothing that was published before this moment is served, where articles have a greatest age.
+    pub(super) fn published_from(&self) -> Option<Timestamp> {
+        let hours = i64::from(self.settings.oldest_hours);
+        let now = self.trending.view().now.unwrap_or_else(|| self.runtime.now());
+        (hours > 0).then(|| Timestamp(now.0 - hours * 3_600_000))
     }
 
     /// What candidates are cached under, beside the state's version.

@@ -87,9 +87,10 @@ impl Operator for ReadState {
         for (place, of_reader) in join_all(reads).await.into_iter().flatten() {
             found[place] = of_reader;
         }
+        let oldest = self.shared.published_from();
         let batch = batch.zip(found, |asked, Found { seen, state, cached }| {
             let session = session_of(&state.hidden);
-            Known { asked, seen, state, session, cached }
+            Known { asked, seen, state, session, cached, oldest }
         });
         watch.record_stage(self.name());
         out.emit(batch).await

@@ -16,8 +16,8 @@ use crate::{
 
 /// Articles of one generation; there are two, of some 6 KB an article.
 const GENERATION: usize = 4_096;
-/// After this time an article is asked for again, since it may have been rewritten.
-const OLD_MS: i64 = 60_000;
+/// After this time an article that was read is asked for again, since it may have been rewritten.
+pub(super) const READ_OLD_MS: i64 = 60_000;
 
 /// An article and its vector at unit length.
 #[derive(Clone, Debug)]
@@ -78,11 +78,13 @@ impl PreparedArticles {
         prepared
     }
 
-    /// Articles by their ids; those that are not known are left out. Where the edge is down, what is kept, however old.
+    /// Articles by their ids; those that are not known are left out. What is kept for longer than `old_ms` is asked for again; where the
+    /// edge is down, what is kept, however old.
     pub(super) async fn get(
         &self,
         shared: &Shared,
         mut ids: Vec<ArticleId>,
+        old_ms: i64,
     ) -> BTreeMap<ArticleId, Prepared> {
         ids.sort_unstable();
         ids.dedup();
@@ -93,7 +95,7 @@ impl PreparedArticles {
             ids.retain(|id| match kept.get(*id) {
                 Some(prepared) => {
                     found.insert(*id, prepared.clone());
-                    now.millis_since(prepared.asked) > OLD_MS
+                    now.millis_since(prepared.asked) > old_ms
                 }
                 None => true,
             });

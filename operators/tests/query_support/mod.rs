@@ -13,14 +13,16 @@ use std::{
 
 use abovefold_engine::{
     EngineError, Result, Runtime,
-    log::{Bounds, Log, LogMember, LogReader, Membership, NewRecord, Position, partition_of},
+    log::{
+        Bounds, Log, LogMember, LogReader, Membership, NewRecord, Position, Record, RecordRun, partition_of,
+    },
     state::{Changes, EpochWrite, MemoryStore, Put, Snapshot, StateStore, Tag, Value, WriteOutcome},
 };
 use abovefold_models::{HIDDEN, RerankRequest, WIDTH};
 use abovefold_operators::{
     articles::{Article, ArticleIndex, Filter, Hit, NearestQuery},
     fold::trends::{ReadFacts, count_read},
-    query::{Impressions, Query, QueryContext, QuerySettings, Ranker, Request},
+    query::{Composition, Impressions, Query, QueryContext, QuerySettings, Ranker, Request},
 };
 use abovefold_schemas::{
     ArticleId, ArticleVersion, Kept, LastRecord, Marker, Offset, ReaderId, Timestamp,
@@ -30,6 +32,7 @@ use abovefold_schemas::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
+use tokio::sync::Notify;
 
 pub const PARTITIONS: u32 = 4;
 pub const SECTIONS: [&str; 4] = ["World", "Science", "Sport", "Culture"];
@@ -91,6 +94,7 @@ impl FakeArticles {
         let matches = |article: &&Arc<Article>| {
             !article.version.withdrawn
                 && !filter.exclude.contains(&article.id)
+                && filter.published_from.is_none_or(|from| article.version.published >= from.0)
                 && filter.published_until.is_none_or(|until| article.version.published <= until.0)
                 && (filter.categories.is_empty() || filter.categories.contains(&article.version.category))
         };
@@ -260,9 +264,44 @@ impl Ranker for FakeRanker {
 }
 
 /// A log that only keeps what is appended.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct FakeLog {
-    pub records: Mutex<Vec<(String, NewRecord)>>,
+    pub records: Arc<Mutex<Vec<(String, NewRecord)>>>,
+    appended: Arc<Notify>,
+}
+
+/// Reads a topic of it, as if all were in one partition.
+struct FakeReader {
+    log: FakeLog,
+    topic: String,
+    next: usize,
+}
+
+#[async_trait]
+impl LogReader for FakeReader {
+    async fn next(&mut self) -> Result<RecordRun> {
+        loop {
+            let appended = self.log.appended.notified();
+            let records = self.log.records.lock().unwrap().clone();
+            let of_topic = records.into_iter().filter(|(topic, _)| *topic == self.topic);
+            let new: Vec<Record> = of_topic
+                .enumerate()
+                .skip(self.next)
+                .map(|(offset, (_, record))| Record {
+                    offset: Offset(offset as u64),
+                    time: Timestamp(NOON),
+                    key: record.key,
+                    value: record.value,
+                    headers: record.headers,
+                })
+                .collect();
+            if !new.is_empty() {
+                self.next += new.len();
+                return Ok(RecordRun::new(0, new));
+            }
+            appended.await;
+        }
+    }
 }
 
 #[async_trait]
@@ -276,20 +315,27 @@ impl Log for FakeLog {
     async fn append(&self, topic: &str, records: Vec<NewRecord>) -> Result<Vec<Position>> {
         let positions = records.iter().map(|_| Position { partition: 0, offset: Offset(0) }).collect();
         self.records.lock().unwrap().extend(records.into_iter().map(|record| (topic.to_string(), record)));
+        self.appended.notify_waiters();
         Ok(positions)
     }
     async fn bounds(&self, _topic: &str) -> Result<Vec<Bounds>> {
         Ok(vec![Bounds { begin: Offset(0), end: Offset(0) }; PARTITIONS as usize])
     }
     async fn offsets_at(&self, _topic: &str, _time: Timestamp) -> Result<Vec<Offset>> {
-        unimplemented!()
+        Ok(vec![Offset(0); PARTITIONS as usize])
     }
-    async fn read(&self, _topic: &str, _from: Vec<Position>) -> Result<Box<dyn LogReader>> {
-        unimplemented!()
+    async fn read(&self, topic: &str, _from: Vec<Position>) -> Result<Box<dyn LogReader>> {
+        Ok(Box::new(FakeReader { log: self.clone(), topic: topic.to_owned(), next: 0 }))
     }
     async fn join(&self, _topic: &str, _membership: Membership) -> Result<Box<dyn LogMember>> {
         unimplemented!()
     }
+}
+
+/// The settings of most tests: no chance in a slate, and none of what was shown before.
+pub fn settings() -> QuerySettings {
+    let composition = Composition { section_share: 0.7, ..Composition::none() };
+    QuerySettings { edge_pause_ms: 0, composition, ..QuerySettings::default() }
 }
 
 /// A read path over edges that tests hold.
@@ -304,7 +350,7 @@ pub struct World {
 
 impl World {
     pub fn new(articles: i64, ranked: bool) -> Self {
-        Self::with(articles, ranked, QuerySettings { edge_pause_ms: 0, ..QuerySettings::default() })
+        Self::with(articles, ranked, settings())
     }
 
     pub fn with(articles: i64, ranked: bool, settings: QuerySettings) -> Self {
@@ -379,6 +425,19 @@ impl World {
         let topics = topics.iter().map(ToString::to_string).collect();
         let state = ReaderState { topics, ..ReaderState::default() };
         self.fold(&self.tag(&reader), vec![(reader_key(&reader), state.to_kept(), false)], Vec::new()).await;
+    }
+
+    /// Folds mirrored values into a partition, and brings the trends up to date.
+    pub async fn fold_mirrored(&self, partition: u32, values: Vec<(Bytes, Vec<u8>)>) {
+        let values = values.into_iter().map(|(key, bytes)| (key, bytes, true)).collect();
+        self.fold(&Tag { namespace: "main".into(), partition }, values, Vec::new()).await;
+        self.query.refresh().await;
+    }
+
+    /// Brings a partition's log time forward.
+    pub async fn watermark(&self, partition: u32, watermark: i64) {
+        let summary = PartitionSummary { watermark, ..PartitionSummary::default() };
+        self.fold_mirrored(partition, vec![(summary_key(), summary.to_kept())]).await;
     }
 
     /// Counts reads of articles in a partition, and brings the trends up to date.

@@ -41,6 +41,7 @@ export function Story({ card, rank, servedBy, isNew = false, level = 3 }: Props)
           </a>
         </Heading>
         {(rank === 'lead' || rank === 'second') && card.subtitle && <p class="teaser">{card.subtitle}</p>}
+        {card.explanation?.text && <p class="why">{card.explanation.text}</p>}
       </div>
     </article>
   );

@@ -16,7 +16,8 @@ const STORIES = 20;
 
 async function fetchSlate(userId: string): Promise<Slate> {
   const after = await afterFor(userId);
-  const slate = await recommend({ user_id: userId, k: STORIES, device_type: deviceType(), ...(after ? { after } : {}) });
+  const asked = { user_id: userId, k: STORIES, device_type: deviceType(), explain: true };
+  const slate = await recommend({ ...asked, ...(after ? { after } : {}) });
   rememberSlate(userId, slate);
   return slate;
 }

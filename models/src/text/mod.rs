@@ -1,15 +1,18 @@
-//! Article vectors from text, where none are given: weighted words, hashed, and projected to [`WIDTH`] numbers.
+//! Article vectors from text, where none are given: TF-IDF weighted words, brought to [`WIDTH`] numbers by a truncated SVD ([`basis`]).
 //!
 //! Words are lower-cased runs of letters and digits. A word weighs `(1 + ln count) * idf`, where a word of the title counts three
-//! times and of the subtitle twice. Labels (section, topics) make a part of their own, of fixed weight. Each word's hash
-//! names a few coordinates and signs (a sparse random projection), so that inner products survive and no table
-//! of words is kept. The same text gives the same bytes everywhere.
+//! times and of the subtitle twice. Where there are too few texts for a decomposition, and for a text of whose words it knows none, each
+//! word's hash names a few coordinates and signs instead (a sparse random projection), so that inner products survive. Labels (section, topics)
+//! make a part of their own, of fixed weight, by such a projection. With one fitted model the same text gives the same bytes everywhere.
 
-use std::collections::HashMap;
+mod basis;
+
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
+use self::basis::{Basis, Weighted};
 use crate::WIDTH;
 use crate::folder::{FolderError, parse, read, serialise, write_whole};
 use crate::seed::mix;
@@ -23,8 +26,12 @@ const SPREAD: u64 = 24;
 const LABEL_SHARE: f64 = 0.3;
 const TITLE_COUNT: f64 = 3.0;
 const SUBTITLE_COUNT: f64 = 2.0;
-/// Name of the one tensor in the file; its end is the format's version.
+/// Names of the tensors in the file; their ends are the format's version.
 const TENSOR: &str = "idf.v1";
+const SLOTS_TENSOR: &str = "basis.slots.v1";
+const BASIS_TENSOR: &str = "basis.v1";
+/// The most texts that the decomposition is of; of more, every second, fourth, ...
+const MOST_TEXTS: usize = 40_000;
 
 /// The text of an article.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -55,45 +62,66 @@ pub struct Text<'a> {
 #[derive(Clone, Debug, PartialEq)]
 pub struct TextVectors {
     idf: Vec<f32>,
+    /// Nothing where it was fitted to too few texts.
+    basis: Option<Basis>,
 }
 
 impl TextVectors {
-    /// Counts in how many texts each word occurs.
+    /// Counts in how many texts each word occurs, and finds what words have in common.
     pub fn fit<'a>(texts: impl IntoIterator<Item = Text<'a>>) -> Self {
         let mut counts = vec![0u32; SLOTS];
         let mut texts_seen = 0u32;
+        let (mut kept, mut every): (Vec<Weighted>, u32) = (Vec::new(), 1);
         for text in texts {
             texts_seen += 1;
-            let mut slots: Vec<usize> = Vec::new();
-            for part in [text.title, text.subtitle, text.body] {
-                words(part, |word| slots.push(slot(word)));
+            let counted = counted(&text);
+            let slots: Weighted = by_slot(counted.values().map(|(count, slot)| (*slot, *count as f32)));
+            slots.iter().for_each(|(slot, _)| counts[*slot as usize] += 1);
+            if texts_seen.is_multiple_of(every) {
+                kept.push(slots);
             }
-            slots.sort_unstable();
-            slots.dedup();
-            for slot in slots {
-                counts[slot] += 1;
+            if kept.len() > MOST_TEXTS {
+                every *= 2;
+                let mut place = 0u32;
+                kept.retain(|_| {
+                    place += 1;
+                    place.is_multiple_of(2)
+                });
             }
         }
         let all = f64::from(texts_seen) + 1.0;
-        let idf = counts.iter().map(|&count| ((all / (f64::from(count) + 1.0)).ln() + 0.1) as f32).collect();
-        Self { idf }
+        let idf: Vec<f32> =
+            counts.iter().map(|&count| ((all / (f64::from(count) + 1.0)).ln() + 0.1) as f32).collect();
+        let mut in_kept = vec![0u32; SLOTS];
+        for text in &mut kept {
+            for (slot, weight) in text.iter_mut() {
+                in_kept[*slot as usize] += 1;
+                *weight = (1.0 + weight.ln()) * idf[*slot as usize];
+            }
+            let length = text.iter().map(|(_, weight)| weight * weight).sum::<f32>().sqrt();
+            text.iter_mut().for_each(|(_, weight)| *weight /= length.max(f32::MIN_POSITIVE));
+        }
+        let basis = Basis::fit(&kept, &in_kept);
+        Self { idf, basis }
     }
 
     /// The vector of a text, of unit length; zeros when it has neither words nor labels.
     pub fn vector(&self, text: &Text<'_>) -> Vec<f32> {
-        let mut counts: HashMap<u64, (f64, usize)> = HashMap::new();
-        for (part, weight) in [(text.title, TITLE_COUNT), (text.subtitle, SUBTITLE_COUNT), (text.body, 1.0)] {
-            words(part, |word| counts.entry(hash(word)).or_insert((0.0, slot(word))).0 += weight);
-        }
-        let weighted: Vec<(u64, f64)> = counts
-            .into_iter()
-            .map(|(word, (count, slot))| (word, (1.0 + count.ln()) * f64::from(self.idf[slot])))
-            .collect();
+        let counts = counted(text);
+        let weight = |count: f64, slot: u32| (1.0 + count.ln()) * f64::from(self.idf[slot as usize]);
+        let in_basis = self.basis.as_ref().and_then(|basis| {
+            let slots = by_slot(counts.values().map(|(count, slot)| (*slot, *count as f32)));
+            let weighted: Weighted =
+                slots.iter().map(|(slot, count)| (*slot, weight(f64::from(*count), *slot) as f32)).collect();
+            basis.project(&weighted).and_then(unit)
+        });
+        let weighted: Vec<(u64, f64)> =
+            counts.into_iter().map(|(word, (count, slot))| (word, weight(count, slot))).collect();
         let labels = text.labels.iter().filter(|label| !label.is_empty()).map(|label| {
             // A label is not the word of the same letters.
             (mix(hash(&label.to_lowercase()) ^ 0x6c61_6265_6c00_0000), 1.0)
         });
-        let words_part = project(weighted);
+        let words_part = in_basis.or_else(|| project(weighted));
         let labels_part = project(labels.collect());
         let (words_share, labels_share) = match (&words_part, &labels_part) {
             (Some(_), Some(_)) => ((1.0 - LABEL_SHARE).sqrt(), LABEL_SHARE.sqrt()),
@@ -115,6 +143,11 @@ impl TextVectors {
     pub fn save(&self, file: &Path) -> Result<(), FolderError> {
         let mut tensors = Weights::default();
         tensors.insert(TENSOR, &[SLOTS], self.idf.clone());
+        if let Some(Basis { slots, numbers }) = &self.basis {
+            // Numbers below 65,536 are exact.
+            tensors.insert(SLOTS_TENSOR, &[slots.len()], slots.iter().map(|slot| *slot as f32).collect());
+            tensors.insert(BASIS_TENSOR, &[slots.len(), WIDTH], numbers.clone());
+        }
         let bytes =
             serialise(&tensors).map_err(|reason| FolderError::Malformed { path: file.to_owned(), reason })?;
         write_whole(file, &bytes)
@@ -128,13 +161,31 @@ impl TextVectors {
         let bytes = read(file)?;
         let malformed = |reason: String| FolderError::Malformed { path: file.to_owned(), reason };
         let tensors = parse(&bytes).map_err(malformed)?;
-        match tensors.get(TENSOR) {
-            Some(array) if array.shape == [SLOTS] => Ok(Self { idf: array.data.clone() }),
+        let of_shape = |name: &str, shape: &[usize]| match tensors.get(name) {
+            Some(array) if array.shape == shape => Ok(array.data.clone()),
             Some(array) => {
-                Err(malformed(format!("tensor {TENSOR} has shape {:?}, expected [{SLOTS}]", array.shape)))
+                Err(malformed(format!("tensor {name} has shape {:?}, expected {shape:?}", array.shape)))
             }
-            None => Err(malformed(format!("tensor {TENSOR} is missing"))),
-        }
+            None => Err(malformed(format!("tensor {name} is missing"))),
+        };
+        let idf = of_shape(TENSOR, &[SLOTS])?;
+        let basis = match tensors.get(SLOTS_TENSOR) {
+            None => None,
+            Some(array) => {
+                let slots: Vec<u32> = array.data.iter().map(|slot| *slot as u32).collect();
+                if !slots.is_sorted() || slots.last().is_some_and(|slot| *slot as usize >= SLOTS) {
+                    return Err(malformed(format!("tensor {SLOTS_TENSOR} holds no rising slots")));
+                }
+                let numbers = of_shape(BASIS_TENSOR, &[slots.len(), WIDTH])?;
+                if !numbers.iter().all(|number| number.is_finite()) {
+                    return Err(malformed(format!(
+                        "tensor {BASIS_TENSOR} holds a number that is not finite"
+                    )));
+                }
+                Some(Basis { slots, numbers })
+            }
+        };
+        Ok(Self { idf, basis })
     }
 
     /// Feeds the counts into a hash.
@@ -142,6 +193,13 @@ impl TextVectors {
         hash.update(TENSOR.as_bytes());
         let bytes: Vec<u8> = self.idf.iter().flat_map(|number| number.to_le_bytes()).collect();
         hash.update(&bytes);
+        if let Some(Basis { slots, numbers }) = &self.basis {
+            hash.update(BASIS_TENSOR.as_bytes());
+            let slots = slots.iter().flat_map(|slot| slot.to_le_bytes());
+            let bytes: Vec<u8> =
+                slots.chain(numbers.iter().flat_map(|number| number.to_le_bytes())).collect();
+            hash.update(&bytes);
+        }
     }
 }
 
@@ -164,8 +222,25 @@ fn hash(word: &str) -> u64 {
     mix(word.bytes().fold(start, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)))
 }
 
-fn slot(word: &str) -> usize {
-    (hash(word) as usize) & (SLOTS - 1)
+fn slot(word: &str) -> u32 {
+    (hash(word) as usize & (SLOTS - 1)) as u32
+}
+
+/// The words of a text by their hash: how often each occurs, counted more in titles, and its slot.
+fn counted(text: &Text<'_>) -> HashMap<u64, (f64, u32)> {
+    let mut counts: HashMap<u64, (f64, u32)> = HashMap::new();
+    for (part, weight) in [(text.title, TITLE_COUNT), (text.subtitle, SUBTITLE_COUNT), (text.body, 1.0)] {
+        words(part, |word| counts.entry(hash(word)).or_insert((0.0, slot(word))).0 += weight);
+    }
+    counts
+}
+
+/// The sum of the counts of each slot, slots rising.
+fn by_slot(counts: impl Iterator<Item = (u32, f32)>) -> Weighted {
+    // Counts are whole, so that their sum does not depend on the order.
+    let mut slots: BTreeMap<u32, f32> = BTreeMap::new();
+    counts.for_each(|(slot, count)| *slots.entry(slot).or_default() += count);
+    slots.into_iter().collect()
 }
 
 /// The weighted sum of the words' random directions, at unit length; `None` when there is no word.
@@ -231,6 +306,28 @@ mod tests {
         let world_too = vectors.vector(&text(texts[1], &["World"]));
         let sport = vectors.vector(&text(texts[2], &["Sport"]));
         assert!(cosine(&world, &world_too) > cosine(&world, &sport) + 0.15);
+    }
+
+    #[test]
+    fn words_that_stand_in_each_others_company_are_near_though_they_never_meet() {
+        // A storm comes with rain or with wind, a final with a goal or with a cup.
+        let company = [["storm", "rain"], ["storm", "wind"], ["final", "goal"], ["final", "cup"]];
+        let titles: Vec<String> = (0..basis::FEWEST_TEXTS)
+            .map(|place| format!("{} number{}", company[place % 4].join(" "), place % 97))
+            .collect();
+        let vectors = TextVectors::fit(titles.iter().map(|title| text(title, &[])));
+        assert!(vectors.basis.is_some());
+        let like = |one: &str, other: &str| {
+            cosine(&vectors.vector(&text(one, &[])), &vectors.vector(&text(other, &[])))
+        };
+        assert!(like("storm rain", "storm wind") > like("storm rain", "final cup") + 0.3);
+        assert!(
+            cosine(&vectors.vector(&text("unheard", &[])), &vectors.vector(&text("unheard", &[]))) > 0.99
+        );
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("text.safetensors");
+        vectors.save(&file).unwrap();
+        assert_eq!(TextVectors::load(&file).unwrap(), vectors);
     }
 
     #[test]
