@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_of_one_subject_get_one_direction_though_they_never_meet() {
+    fn the_first_directions_are_what_words_have_in_common() {
         // Subject 0 has words 0 to 9, subject 1 words 10 to 19; a text holds two words of one subject.
         let texts: Vec<Weighted> = (0..FEWEST_TEXTS)
             .map(|text| {

@@ -80,8 +80,8 @@ impl Default for TrainingOptions {
         Self {
             version: "1".to_owned(),
             seed: 1,
-            epochs: 4,
-            least_steps: 2_000,
+            epochs: 3,
+            least_steps: 1_000,
             rerank_epochs: 10,
             patience: 5,
             max_seconds: f64::INFINITY,
