@@ -10,10 +10,10 @@ use abovefold_engine::{
 use abovefold_schemas::{ReaderId, Timestamp};
 
 use super::{
-    QueryContext, QuerySettings, Ranker, after, edge::Edge, fill::Newest, trending::Trending,
-    vectors::PreparedArticles,
+    QueryContext, QuerySettings, ServingModel, after, edge::Edge, fill::Newest, model::ModelInForce,
+    trending::Trending, vectors::PreparedArticles,
 };
-use crate::{articles::ArticleIndex, features::ColumnRanker, learning::Learned};
+use crate::{articles::ArticleIndex, learning::Learned};
 
 /// What the steps of the read path share.
 #[derive(Debug)]
@@ -24,8 +24,7 @@ pub struct Shared {
     pub(super) topic_hash: u32,
     pub(super) store: Arc<dyn StateStore>,
     pub(super) articles: Arc<dyn ArticleIndex>,
-    pub(super) ranker: Option<Arc<dyn Ranker>>,
-    pub(super) trees: Option<Arc<ColumnRanker>>,
+    pub(super) model: ModelInForce,
     pub(super) learned: Option<Arc<Learned>>,
     past: bool,
     pub(super) settings: QuerySettings,
@@ -68,8 +67,7 @@ impl Shared {
             partitions,
             store,
             articles,
-            ranker,
-            trees,
+            model: ModelInForce::new(ServingModel { ranker, trees }),
             learned,
             past,
             settings,
@@ -90,10 +88,5 @@ impl Shared {
     /// Nothing that was published after this moment is served: the watermark of a namespace that stands at a past moment.
     pub(super) fn published_until(&self) -> Option<Timestamp> {
         self.trending.view().now.filter(|_| self.past)
-    }
-
-    /// What candidates are cached under, beside the state's version.
-    pub(super) fn session_model(&self) -> &str {
-        self.ranker.as_ref().map_or("", |ranker| ranker.session_model())
     }
 }
