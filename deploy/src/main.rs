@@ -9,6 +9,7 @@ mod dataset;
 mod edges;
 mod forgotten;
 mod http;
+mod models;
 mod namespaces;
 mod newspaper;
 mod output;

@@ -1,17 +1,18 @@
 //! Readers see what `live` points to: the topic `namespaces` is followed, and the read path of another namespace put in place at once.
 
-use std::{path::Path, sync::Arc, time::Duration, time::SystemTime};
+use std::{sync::Arc, time::Duration};
 
 use abovefold_models::ModelFacts;
 use abovefold_operators::fold::FOLD_VERSION;
 use abovefold_schemas::records::NamespaceRecord;
-use anyhow::{Context, bail};
+use anyhow::bail;
 
 use crate::{
     commands::query,
     http::{Reading, Seen},
+    models::Models,
     namespaces::{Follower, LIVE, Namespaces, check_readable},
-    session::{Model, Session, load_model},
+    session::Session,
 };
 
 /// How long after a failure, or while readers do not see what they should, it is tried again.
@@ -22,16 +23,13 @@ const RETRY: Duration = Duration::from_secs(2);
 pub struct Pointer {
     session: Session,
     reading: Arc<Reading>,
-    model: Option<Model>,
-    /// The files of the model folder as they were when it was read last.
-    read_at: Option<Vec<SystemTime>>,
+    models: Arc<Models>,
 }
 
 impl Pointer {
-    /// Over what readers see now, and the model that this process has loaded.
-    pub fn new(session: &Session, reading: Arc<Reading>, model: Option<Model>) -> Self {
-        let read_at = stamp(session);
-        Self { session: session.clone(), reading, model, read_at }
+    /// Over what readers see now, and the models of this process.
+    pub fn new(session: &Session, reading: Arc<Reading>, models: Arc<Models>) -> Self {
+        Self { session: session.clone(), reading, models }
     }
 
     /// Follows the topic until the process is told to stop. Whatever fails is tried again, and readers go on seeing what they saw.
@@ -93,7 +91,7 @@ impl Pointer {
     }
 
     /// Starts the read path of a namespace, fills its trends, and lets readers see it.
-    async fn switch(&mut self, live: &NamespaceRecord) -> anyhow::Result<()> {
+    async fn switch(&self, live: &NamespaceRecord) -> anyhow::Result<()> {
         if live.fold_version != FOLD_VERSION {
             bail!(
                 "its fold code is {}, here it is {FOLD_VERSION}; start the program that made it",
@@ -101,54 +99,21 @@ impl Pointer {
             );
         }
         check_readable(live)?;
-        let model = self.model_of(live).await?;
+        // No other model is put in force meanwhile, which would be lost.
+        let mut held = self.models.hold().await;
+        let found = self.models.fitting(&mut held, live).await?;
         // A store that does not answer would leave readers without trends.
         self.session.markers(&live.name).await?;
-        let facts = model.as_ref().map(|model| model.facts().clone());
-        let query = query(&self.session, live, model);
+        let query = query(&self.session, live, found.model.clone());
         query.refresh().await;
-        self.reading.switch(Seen { namespace: live.name.clone(), query, model: facts });
+        self.reading.switch(Seen::new(live, query, found.model.as_ref()));
+        self.models.took(&mut held, found);
         tracing::info!("readers see namespace {} from now on", live.name);
         Ok(())
-    }
-
-    /// The model that a namespace is read with: the one that is loaded, or the one that lies in the configured folder by now.
-    async fn model_of(&mut self, live: &NamespaceRecord) -> anyhow::Result<Option<Model>> {
-        if !live.has_model() {
-            return Ok(None);
-        }
-        let is_it = |model: &Option<Model>| fits(live, model.as_ref().map(Model::facts));
-        if !is_it(&self.model) {
-            let now = stamp(&self.session);
-            if now != self.read_at {
-                let config = self.session.config.clone();
-                let loaded = tokio::task::spawn_blocking(move || load_model(&config));
-                let loaded = loaded.await.context("load the model")??;
-                self.read_at = now;
-                self.model = loaded;
-            }
-        }
-        if is_it(&self.model) {
-            return Ok(self.model.clone());
-        }
-        let folder = self.session.config.model_folder();
-        let folder = folder.map_or("no model folder".into(), |folder| folder.display().to_string());
-        let here = self.model.as_ref().map_or("none", |model| &model.facts().session_digest);
-        bail!(
-            "it was made with the session model {}, here it is {here} ({folder}); put its model there, or promote another namespace",
-            live.session_model
-        )
     }
 }
 
 /// Whether a namespace can be read with this model.
 pub fn fits(record: &NamespaceRecord, model: Option<&ModelFacts>) -> bool {
     !record.has_model() || model.is_some_and(|facts| facts.session_digest == record.session_model)
-}
-
-/// When the files of the model folder were written; `None` where there is none.
-fn stamp(session: &Session) -> Option<Vec<SystemTime>> {
-    let folder = session.config.model_folder()?;
-    let written = |file: &str| Path::new(&folder).join(file).metadata().ok()?.modified().ok();
-    Some(["model.json", "model.safetensors"].into_iter().filter_map(written).collect())
 }

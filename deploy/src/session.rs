@@ -7,7 +7,7 @@ use std::{
 
 use abovefold_engine::{Runtime, Troubles, state::Tag};
 use abovefold_models::{Inference, ModelFacts, ModelFolder};
-use abovefold_operators::{features::ColumnRanker, learning::Learned};
+use abovefold_operators::{features::ColumnRanker, learning::Learned, query::ServingModel};
 use abovefold_schemas::{Marker, Offset, records::NamespaceRecord};
 use anyhow::Context;
 use tokio::sync::watch;
@@ -44,6 +44,11 @@ impl Model {
     /// What is known of the networks.
     pub fn facts(&self) -> &ModelFacts {
         self.inference.facts()
+    }
+
+    /// What orders candidates.
+    pub fn serving(&self) -> ServingModel {
+        ServingModel { ranker: Some(Arc::new(self.inference.clone())), trees: self.trees.clone() }
     }
 }
 
@@ -113,8 +118,15 @@ impl Session {
 /// # Errors
 /// When the folder that is named is missing or is not one of ours.
 pub fn load_model(config: &Config) -> anyhow::Result<Option<Model>> {
-    let Some(folder) = config.model_folder() else { return Ok(None) };
-    let model = ModelFolder::load(&folder).with_context(|| format!("load the model {}", folder.display()))?;
+    config.model_folder().map(|folder| load_from(&folder, config)).transpose()
+}
+
+/// Loads and starts the model of a folder.
+///
+/// # Errors
+/// When the folder is missing or is not one of ours.
+pub fn load_from(folder: &Path, config: &Config) -> anyhow::Result<Model> {
+    let model = ModelFolder::load(folder).with_context(|| format!("load the model {}", folder.display()))?;
     let inference = Inference::start(&model, config.inference()?)
         .with_context(|| format!("start the model {}", folder.display()))?;
     let trees = model.ranker.as_deref().map(ColumnRanker::from_text).transpose();
@@ -122,5 +134,5 @@ pub fn load_model(config: &Config) -> anyhow::Result<Option<Model>> {
         tracing::warn!(folder = %folder.display(), "the networks rank without trees: {error}");
         None
     });
-    Ok(Some(Model { inference, trees: trees.map(Arc::new) }))
+    Ok(Model { inference, trees: trees.map(Arc::new) })
 }

@@ -1,4 +1,4 @@
-//! The inference handle: callers at once, wrong numbers, a changed reranker.
+//! The inference handle: callers at once, wrong numbers.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -92,14 +92,4 @@ async fn wrong_numbers_are_refused_by_name() {
     assert!(error.contains("request 1: the session embedding has 767 numbers"), "{error}");
     let options = InferenceOptions { tile: 1, ..InferenceOptions::default() };
     assert!(matches!(Inference::start(&ModelFolder::untrained(1), options), Err(InferenceError::Options(_))));
-}
-
-#[tokio::test]
-async fn a_swapped_reranker_leaves_the_steps_alone() {
-    let inference = start();
-    let (step, scores) =
-        (inference.step(batch(0..3)).await.unwrap(), inference.rerank(vec![request(1, 9)]).await.unwrap());
-    inference.swap_reranker(&ModelFolder::untrained(2)).await.unwrap();
-    assert_eq!(inference.step(batch(0..3)).await.unwrap(), step);
-    assert_ne!(inference.rerank(vec![request(1, 9)]).await.unwrap(), scores);
 }

@@ -103,7 +103,8 @@ async fn the_trees_rank_without_networks_and_without_the_articles_that_were_read
     let world = world().await;
     world.ranker.broken.store(true, Ordering::SeqCst);
     let broken = ask(&query(&world, Some(popular()), RankBy::Trees, false)).await;
-    assert_eq!((broken.served_by, ids(&broken)[0]), (ServedBy::Reranker, 23));
+    assert_eq!((broken.served_by, ids(&broken)[0]), (ServedBy::Trees, 23));
+    assert_eq!(broken.model.as_deref(), Some("fake-1"), "the trees are of that version, too");
     assert_eq!(broken.picks[0].explanation.as_ref().unwrap().logit, None);
 }
 

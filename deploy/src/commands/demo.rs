@@ -51,7 +51,8 @@ pub async fn run(mut config: Config, exit: bool, seed: u64, output: Output) -> a
         let options = train::Options { max_time: Some(TRAINING), seed: 1, ..train::Options::default() };
         train::run(&config, &data, &model_folder, &options, &output).await?;
     }
-    config.model = model_folder;
+    // The home's own, or what was promoted since.
+    config.model.clear();
     if exit {
         // Nothing shall be sent but what is shown.
         config.http.listen = "127.0.0.1:0".into();
@@ -70,7 +71,8 @@ pub async fn run(mut config: Config, exit: bool, seed: u64, output: Output) -> a
     };
     forward_stop(&session.runtime, ended, stop.clone());
     telemetry::start_metrics()?;
-    let (namespace, model) = serve::prepare(&session).await?;
+    let (namespace, loaded) = serve::prepare(&session, serve::Part::Both).await?;
+    let model = loaded.model.clone();
     namespaces::check_worker(&namespace, model.as_ref().map(Model::facts), &session.config.steps())?;
     let _owner = serve::own(&session).await?;
     let listener = serve::bind(&session).await?;
@@ -84,7 +86,7 @@ pub async fn run(mut config: Config, exit: bool, seed: u64, output: Output) -> a
             show(&session, &query, seed).await?;
             drop(query);
         } else {
-            let reading = serve::listen_on(&session, listener, &namespace, model.clone(), graphs);
+            let reading = serve::listen_on(&session, listener, &namespace, loaded, graphs);
             tokio::try_join!(reading, live(&session, &data))?;
         }
         stop.send_replace(true);

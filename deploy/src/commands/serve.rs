@@ -3,15 +3,17 @@
 use std::{sync::Arc, time::Duration};
 
 use abovefold_engine::Graph;
-use abovefold_operators::query::{Impressions, Query, QueryContext, Ranker};
+use abovefold_operators::query::{Impressions, Query, QueryContext};
 use abovefold_schemas::records::NamespaceRecord;
 use anyhow::Context;
 use tokio::net::TcpListener;
 
 use crate::{
+    config::Config,
     edges::reached,
     forgotten::remove_forgotten,
     http::{self, App, Reading, Seen},
+    models::{Loaded, Models},
     namespaces::{self, LIVE, Namespaces},
     owner,
     pointer::{Pointer, fits},
@@ -26,7 +28,7 @@ const FORGET_EVERY: Duration = Duration::from_secs(5);
 /// The write path alone.
 pub async fn process(session: Session) -> anyhow::Result<()> {
     telemetry::start_metrics()?;
-    let (namespace, model) = prepare(&session).await?;
+    let (namespace, Loaded { model, .. }) = prepare(&session, Part::Folds).await?;
     let _owner = own(&session).await?;
     namespaces::check_worker(&namespace, model.as_ref().map(Model::facts), &session.config.steps())?;
     session.output.line(format!("processing namespace {} of {}", namespace.name, session.config.log_url()));
@@ -37,45 +39,71 @@ pub async fn process(session: Session) -> anyhow::Result<()> {
 pub async fn serve(session: Session) -> anyhow::Result<()> {
     // A port in use shows before a namespace is made.
     let listener = bind(&session).await?;
-    let (namespace, model) = prepare(&session).await?;
-    listen_on(&session, listener, &namespace, model, Vec::new()).await
+    let (namespace, loaded) = prepare(&session, Part::Ranks).await?;
+    listen_on(&session, listener, &namespace, loaded, Vec::new()).await
 }
 
 /// Write path and read path in one process. A namespace that stands at a past moment is shown as it is, and nothing is folded.
 pub async fn run(session: Session) -> anyhow::Result<()> {
     // A port in use shows before a namespace is made.
     let listener = bind(&session).await?;
-    let (namespace, model) = prepare(&session).await?;
+    let (namespace, loaded) = prepare(&session, Part::Both).await?;
     if namespace.until.is_some() {
         let _owner = own(&session).await?;
-        return listen_on(&session, listener, &namespace, model, Vec::new()).await;
+        return listen_on(&session, listener, &namespace, loaded, Vec::new()).await;
     }
-    namespaces::check_worker(&namespace, model.as_ref().map(Model::facts), &session.config.steps())?;
+    let model = loaded.model.as_ref();
+    namespaces::check_worker(&namespace, model.map(Model::facts), &session.config.steps())?;
     let _owner = own(&session).await?;
-    let worker =
-        Worker::start(&session, &namespace, model.as_ref().map(|model| model.inference.clone())).await?;
+    let worker = Worker::start(&session, &namespace, model.map(|model| model.inference.clone())).await?;
     let graphs = worker.graphs.clone();
-    let reading = listen_on(&session, listener, &namespace, model, graphs);
+    let reading = listen_on(&session, listener, &namespace, loaded, graphs);
     tokio::try_join!(reading, worker.finish_beside_readers())?;
     Ok(())
 }
 
-/// The namespace and the model of this process.
-pub async fn prepare(session: &Session) -> anyhow::Result<(NamespaceRecord, Option<Model>)> {
+/// What a process does with its model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Steps readers' state.
+    Folds,
+    /// Ranks candidates.
+    Ranks,
+    /// Both.
+    Both,
+}
+
+/// The namespace and the model of this process. Who folds does not begin without its model; who only ranks can do without.
+pub async fn prepare(session: &Session, part: Part) -> anyhow::Result<(NamespaceRecord, Loaded)> {
     // A wrong address shows now; an article edge that goes away later has its fallbacks.
     reached(session.edges.articles.check().await)?;
-    let model = session.model()?;
-    if model.is_none() {
+    let loaded = match Loaded::start(&session.config, part != Part::Folds).await {
+        // The first namespace would be made without the model.
+        Err(error)
+            if part == Part::Ranks
+                && is_there(&session.config)
+                && Namespaces::read(&session.edges).await?.live.is_some() =>
+        {
+            Loaded::without(&session.config, format!("{error:#}"))
+        }
+        loaded => loaded?,
+    };
+    if loaded.model.is_none() && loaded.trouble.is_none() {
         tracing::warn!(
             "there is no model: reads are folded without an embedding, and trending articles are served; see `abovefold train`"
         );
     }
-    let facts = model.as_ref().map(Model::facts);
+    let facts = loaded.model.as_ref().map(Model::facts);
     let steps = session.config.steps();
     let namespace =
         namespaces::resolve(&session.edges, &session.runtime, &session.config.namespace, facts, &steps)
             .await?;
-    Ok((namespace, model))
+    Ok((namespace, loaded))
+}
+
+/// Whether the model's folder is one: a wrong path is told at the start.
+fn is_there(config: &Config) -> bool {
+    config.model_folder().is_some_and(|folder| folder.is_symlink() || folder.join("model.json").is_file())
 }
 
 /// Answers for the embedded home, where there is one.
@@ -93,7 +121,7 @@ pub async fn bind(session: &Session) -> anyhow::Result<TcpListener> {
 
 /// The read path of a namespace, as a handle.
 pub fn query(session: &Session, namespace: &NamespaceRecord, model: Option<Model>) -> Query {
-    let trees = model.as_ref().and_then(|model| model.trees.clone());
+    let serving = model.map_or_else(Default::default, |model| model.serving());
     Query::start(QueryContext {
         runtime: session.runtime.clone(),
         namespace: namespace.name.clone(),
@@ -101,8 +129,8 @@ pub fn query(session: &Session, namespace: &NamespaceRecord, model: Option<Model
         events_topic: session.edges.topics.user_events.clone(),
         store: session.edges.store.clone(),
         articles: session.edges.articles.clone(),
-        ranker: model.map(|model| Arc::new(model.inference) as Arc<dyn Ranker>),
-        trees,
+        ranker: serving.ranker,
+        trees: serving.trees,
         learned: Some(session.learned()),
         impressions: Some(Impressions {
             log: session.edges.log.clone(),
@@ -146,7 +174,7 @@ pub async fn listen_on(
     session: &Session,
     listener: TcpListener,
     namespace: &NamespaceRecord,
-    loaded: Option<Model>,
+    loaded: Loaded,
     graphs: Vec<Graph>,
 ) -> anyhow::Result<()> {
     let metrics = telemetry::start_metrics()?;
@@ -154,24 +182,27 @@ pub async fn listen_on(
     if namespace.until.is_some() {
         keep_forgetting(session, namespace).await?;
     }
-    let model = loaded.as_ref().map(|model| model.facts().clone());
-    let is_other = !fits(namespace, model.as_ref());
-    let query = query(session, namespace, loaded.clone());
+    let model = loaded.model.clone();
+    let is_other = !fits(namespace, model.as_ref().map(Model::facts));
+    let query = query(session, namespace, model.clone());
     query.refresh().await;
-    let reading = Reading::new(Seen { namespace: namespace.name.clone(), query, model });
+    let reading = Reading::new(Seen::new(namespace, query, model.as_ref()));
     if is_other {
         reading.set_trouble(Some(format!(
             "the namespace {} was made with the session model {}, which is not the one that is loaded here",
             namespace.name, namespace.session_model
         )));
     }
+    let models = Models::new(session.config.clone(), session.runtime.clone(), reading.clone(), loaded);
+    session.runtime.spawn(models.clone().follow(session.stop.clone()));
     if session.config.namespace == LIVE {
-        session.runtime.spawn(Pointer::new(session, reading.clone(), loaded).follow());
+        session.runtime.spawn(Pointer::new(session, reading.clone(), models.clone()).follow());
     }
     let rendered = metrics.clone();
     let app = App {
         runtime: session.runtime.clone(),
         reading,
+        models,
         partitions: session.edges.partitions,
         events_topic: session.edges.topics.user_events.clone(),
         log: session.edges.log.clone(),

@@ -27,6 +27,8 @@ use figment::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::models::ModelsFolder;
+
 /// The commented defaults, as `abovefold check` names them.
 pub const DEFAULTS: &str = include_str!("default.toml");
 
@@ -157,10 +159,15 @@ impl Config {
         [self.log_url(), self.state_url(), self.articles_url()].iter().any(|url| url.starts_with("file:"))
     }
 
-    /// The model's folder: the one that was named, or the home's if there is one.
+    /// The model's folder: the one that was named, the link `models/current` of the home, or the home's `model` if there is one.
     pub fn model_folder(&self) -> Option<PathBuf> {
         if !self.model.as_os_str().is_empty() {
             return Some(self.model.clone());
+        }
+        let link = ModelsFolder::of(self).link();
+        // A link that leads nowhere is a fault to be told, and no reason to take another model.
+        if link.is_symlink() || link.join("model.json").is_file() {
+            return Some(link);
         }
         Some(self.home.join("model")).filter(|folder| folder.join("model.json").is_file())
     }

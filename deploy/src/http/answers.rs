@@ -77,7 +77,7 @@ pub(super) struct Slate {
     pub(super) recommendations: Vec<Recommendation>,
     /// By which a read names the slate that led to it.
     impression_id: String,
-    /// The path or the fallback: `reranker`, `knn`, `preferences`, `trending`, `newest`.
+    /// The path or the fallback: `reranker`, `trees`, `cached`, `knn`, `preferences`, `trending`, `newest`.
     pub(super) served_by: &'static str,
     /// False when `after` could not be waited for.
     pub(super) fresh: bool,

@@ -10,7 +10,7 @@ use axum::{
 use serde_json::Value;
 use utoipa::OpenApi;
 
-use super::{answers, articles, events, health, metrics, ops, problem, readers, recommend};
+use super::{answers, articles, events, health, metrics, models, ops, problem, readers, recommend};
 
 /// Where the pages' one style sheet lies.
 pub(super) const STYLE_PATH: &str = "/pages.css";
@@ -30,7 +30,9 @@ pub(super) const STYLE_PATH: &str = "/pages.css";
         events::forget,
         health::health,
         metrics::render,
-        ops::page
+        ops::page,
+        models::list,
+        models::promote
     ),
     components(schemas(problem::Problem, answers::Slate, answers::ReaderPage, answers::EventAccepted)),
     tags(

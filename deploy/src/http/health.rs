@@ -3,6 +3,7 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use abovefold_engine::Result;
+use abovefold_operators::query::Fallback;
 use axum::{Json, extract::State, http::StatusCode};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -40,39 +41,84 @@ pub(super) struct ModelHealth {
     device: String,
     /// The hash of its weights.
     digest: String,
+    /// Why it is not another one that serves; absent where it is the one that should.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+/// Something that failed, and what serves in its place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub(super) struct InItsPlace {
+    /// `state`, `articles`, `ranker`, `gpu`, or `model` where it is not the one that should serve.
+    failed: String,
+    /// The path of answers (`served_by`), in words where it is more than that.
+    serves: String,
+}
+
+impl InItsPlace {
+    fn new(failed: &str, serves: &str) -> Self {
+        Self { failed: failed.into(), serves: serves.into() }
+    }
+}
+
+impl From<Fallback> for InItsPlace {
+    fn from(Fallback { failed, serves }: Fallback) -> Self {
+        Self::new(failed, serves)
+    }
 }
 
 /// How this program is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(super) struct Health {
-    /// `ok`; `degraded` where an edge is down and a fallback serves, no model is there, or readers do not see what they should; `down`.
+    /// `ok`; `degraded` where an edge is down and a fallback serves, no model is there or not the one that should be, or readers do not see
+    /// what they should; `down`.
     pub(super) status: &'static str,
     pub(super) edges: Edges,
     /// Null where there is none.
     pub(super) model: Option<ModelHealth>,
     /// The namespace that readers see.
     namespace: String,
-    /// Why readers do not see the namespace that `live` points to, or which partitions stand still and why; null where all is well.
+    /// Why readers do not see the namespace that `live` points to, which partitions stand still and why, or why another model should serve; null
+    /// where all is well.
     reason: Option<String>,
+    /// What serves in the place of what failed; empty where all is well.
+    fallbacks: Vec<InItsPlace>,
 }
 
 /// Whether it can serve: 503 where it cannot.
 #[utoipa::path(get, path = "/health", tag = "operations", responses(
     (status = 200, description = "It serves", body = Health), (status = 503, description = "It cannot serve", body = Health)))]
 pub(super) async fn health(State(app): State<Arc<App>>) -> (StatusCode, Json<Health>) {
-    let (seen, reason) = (app.seen(), app.reading.trouble().or_else(|| stopped(&app)));
-    let (edges, model) = (edges(&app).await, model(&seen));
+    let (seen, error) = (app.seen(), app.models.shown().trouble);
+    let reason = app.reading.trouble().or_else(|| stopped(&app)).or_else(|| error.clone());
+    let edges = edges(&app).await;
+    let fallbacks = fallbacks(&seen, &edges, error.as_deref());
+    let model = model(&seen).map(|model| ModelHealth { error, ..model });
     let well = |edge: &EdgeHealth| edge.status == "ok";
     // Without the article edge, only what is in memory can be served.
     let serves = well(&edges.articles) || seen.query.articles_in_memory() > 0;
     let edges_well = well(&edges.log) && well(&edges.state) && well(&edges.articles);
-    let all_well = edges_well && model.is_some() && reason.is_none();
+    let all_well = edges_well && model.is_some() && reason.is_none() && fallbacks.is_empty();
     let (code, status) = match (serves, all_well) {
         (false, _) => (StatusCode::SERVICE_UNAVAILABLE, "down"),
         (true, true) => (StatusCode::OK, "ok"),
         (true, false) => (StatusCode::OK, "degraded"),
     };
-    (code, Json(Health { status, edges, model, namespace: seen.namespace.clone(), reason }))
+    (code, Json(Health { status, edges, model, namespace: seen.namespace.clone(), reason, fallbacks }))
+}
+
+/// What serves in the place of what failed: as the read path found it at its last calls, and as the edges are now.
+fn fallbacks(seen: &Seen, edges: &Edges, error: Option<&str>) -> Vec<InItsPlace> {
+    let mut found = seen.query.fallbacks();
+    for (edge, fallback) in [(&edges.state, Fallback::STATE), (&edges.articles, Fallback::ARTICLES)] {
+        if edge.status != "ok" && !found.contains(&fallback) {
+            found.push(fallback);
+        }
+    }
+    let last_good = error.zip(seen.model.as_ref());
+    let last_good = last_good
+        .map(|(_, model)| InItsPlace::new("model", &format!("the last good one, {}", model.version)));
+    found.into_iter().map(InItsPlace::from).chain(last_good).collect()
 }
 
 /// The partitions that stand still, in one line.
@@ -103,6 +149,7 @@ pub(super) fn model(seen: &Seen) -> Option<ModelHealth> {
         precision: facts.precision.to_string(),
         device: facts.device_class.clone(),
         digest: facts.digest.clone(),
+        error: None,
     })
 }
 

@@ -11,6 +11,7 @@ mod events;
 mod fields;
 mod health;
 pub mod metrics;
+mod models;
 mod ops;
 mod problem;
 mod readers;
@@ -36,6 +37,8 @@ use tower_http::compression::CompressionLayer;
 
 pub use reading::{Reading, Seen};
 
+use crate::models::Models;
+
 /// The greatest body that is taken, in bytes.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
 /// How long requests in flight may take once the program was asked to stop.
@@ -50,6 +53,8 @@ pub struct App {
     pub runtime: Runtime,
     /// What readers see: the read path of a namespace.
     pub reading: Arc<Reading>,
+    /// The models of this process, which change while it serves.
+    pub models: Arc<Models>,
     /// Partitions of the events' topic.
     pub partitions: u32,
     /// Where events go.
@@ -96,6 +101,8 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/articles/{article_id}", get(articles::article))
         .route("/articles/{article_id}/related", get(recommend::related))
         .route("/metrics", get(metrics::render))
+        .route("/admin/models", get(models::list))
+        .route("/admin/models/{name}/promote", post(models::promote))
         .route("/openapi.json", get(docs::openapi))
         .route("/docs", get(docs::page))
         .route("/ops", get(ops::page))

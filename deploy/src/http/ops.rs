@@ -38,6 +38,7 @@ pub(super) async fn page(State(app): State<Arc<App>>) -> Html<String> {
             vec!["why not the live one".into(), app.reading.trouble().unwrap_or_default()],
             vec!["watermark".into(), now],
             vec!["model".into(), model],
+            vec!["why not another model".into(), app.models.shown().trouble.unwrap_or_default()],
             vec!["articles folded up to".into(), articles],
             vec![
                 "articles in memory, for when their edge is down".into(),

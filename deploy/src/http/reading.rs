@@ -4,16 +4,33 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use abovefold_models::ModelFacts;
 use abovefold_operators::query::Query;
+use abovefold_schemas::records::NamespaceRecord;
+
+use crate::session::Model;
 
 /// A namespace's read path and what it was started with. A request takes one of these once, and is answered by it to its end.
 #[derive(Debug)]
 pub struct Seen {
     /// The namespace.
     pub namespace: String,
+    /// The digest of the session model that it was folded with, if any.
+    pub session_model: Option<String>,
     /// Its read path.
     pub query: Query,
     /// The model in force, if any.
     pub model: Option<ModelFacts>,
+}
+
+impl Seen {
+    /// The read path of a namespace, started with this model.
+    pub fn new(namespace: &NamespaceRecord, query: Query, model: Option<&Model>) -> Self {
+        Self {
+            namespace: namespace.name.clone(),
+            session_model: namespace.has_model().then(|| namespace.session_model.clone()),
+            query,
+            model: model.map(|model| model.facts().clone()),
+        }
+    }
 }
 
 /// What readers see at this moment, and what keeps them from seeing something else.

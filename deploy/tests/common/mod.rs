@@ -4,6 +4,7 @@
 #![allow(unreachable_pub, reason = "shared by the test binaries of this folder")]
 
 pub mod http;
+pub mod load;
 pub mod newsroom;
 pub mod pipeline;
 pub mod program;

@@ -340,7 +340,7 @@ impl Feeder {
 }
 
 /// Everything that a topic holds, with its partition.
-async fn whole(log: &dyn Log, topic: &str) -> Vec<(u32, Record)> {
+pub async fn whole(log: &dyn Log, topic: &str) -> Vec<(u32, Record)> {
     let mut runs = std::pin::pin!(read_to_end(log, topic, &[]).await.unwrap());
     let mut all = Vec::new();
     while let Some(run) = runs.try_next().await.unwrap() {

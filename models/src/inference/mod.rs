@@ -2,10 +2,14 @@
 //!
 //! A GRU batch runs tile by tile, and tiles are filled across batches. Between two tiles the requests that wait for the reranker
 //! get their turn, so that a page never waits behind a long backlog of events.
+//!
+//! Another model is another [`Inference`]: what is under way ends with the networks that it began with.
 
+mod ranking;
 mod worker;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
 
@@ -186,6 +190,7 @@ pub enum InferenceError {
 pub struct Inference {
     jobs: Sender<Job>,
     facts: Arc<ModelFacts>,
+    lost: Arc<AtomicBool>,
 }
 
 impl Inference {
@@ -204,7 +209,9 @@ impl Inference {
         let (ready, started) = channel();
         let precision = options.precision.unwrap_or(model.card.precision);
         let (weights, scaling, wanted) = (model.weights.clone(), model.card.scaling, options.clone());
-        let load = move || Worker::load(&weights, scaling, precision, &wanted);
+        let lost = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&lost);
+        let load = move || Worker::load(&weights, scaling, precision, &wanted, told);
         let body = move || match guarded(load).and_then(|loaded| loaded) {
             Ok((mut worker, class)) => {
                 let _ = ready.send(Ok(class));
@@ -228,12 +235,17 @@ impl Inference {
             device_class,
         };
         tracing::info!(version = facts.version, %precision, tile = facts.tile, device = facts.device_class, "model loaded");
-        Ok(Self { jobs, facts: Arc::new(facts) })
+        Ok(Self { jobs, facts: Arc::new(facts), lost })
     }
 
     /// What runs.
     pub fn facts(&self) -> &ModelFacts {
         &self.facts
+    }
+
+    /// Whether candidates are ranked on the processor because the GPU was lost. Steps fail then.
+    pub fn lost_its_device(&self) -> bool {
+        self.lost.load(Ordering::Relaxed)
     }
 
     /// Steps readers by one read each.
@@ -272,17 +284,6 @@ impl Inference {
     /// When called from within an async task.
     pub fn rerank_blocking(&self, requests: Vec<RerankRequest>) -> Result<Vec<Vec<f32>>, InferenceError> {
         self.send_rerank(requests)?.blocking_recv().unwrap_or(Err(InferenceError::Stopped))
-    }
-
-    /// Puts another reranker in place. It is no part of a fold, so that nothing else changes.
-    ///
-    /// # Errors
-    /// When the library failed, or the thread is gone.
-    pub async fn swap_reranker(&self, model: &ModelFolder) -> Result<(), InferenceError> {
-        let (reply, answer) = oneshot::channel();
-        let weights = Box::new(model.weights.clone());
-        self.jobs.send(Job::Swap { weights, reply }).map_err(|_| InferenceError::Stopped)?;
-        answer.await.unwrap_or(Err(InferenceError::Stopped))
     }
 
     fn send_step(&self, batch: StepBatch) -> Result<Answer<StepResult>, InferenceError> {

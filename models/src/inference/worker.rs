@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::Receiver;
 use std::thread;
 use std::time::Instant;
@@ -9,9 +11,10 @@ use std::time::Instant;
 use tch::Device;
 use tokio::sync::oneshot;
 
+use super::ranking::Ranking;
 use super::{DeviceChoice, InferenceError, InferenceOptions, StepBatch, StepResult};
 use crate::card::{Precision, Scaling};
-use crate::rerank::{RerankRequest, Reranker};
+use crate::rerank::RerankRequest;
 use crate::session::SessionModel;
 use crate::weights::Weights;
 use crate::{HIDDEN, WIDTH, metrics};
@@ -25,7 +28,6 @@ pub(super) type Answer<T> = oneshot::Receiver<Result<T, InferenceError>>;
 pub(super) enum Job {
     Step { batch: StepBatch, reply: Reply<StepResult> },
     Rerank { requests: Vec<RerankRequest>, reply: Reply<Vec<Vec<f32>>> },
-    Swap { weights: Box<Weights>, reply: Reply<()> },
 }
 
 /// A batch on its way through the tiles.
@@ -45,19 +47,19 @@ struct RerankJob {
 /// What the thread owns.
 pub(super) struct Worker {
     session: SessionModel,
-    reranker: Reranker,
-    device: Device,
+    ranking: Ranking,
     reranks: VecDeque<RerankJob>,
     steps: VecDeque<StepJob>,
 }
 
 impl Worker {
-    /// Chooses the device and lays both networks out on it; gives the device's class beside.
+    /// Chooses the device and lays both networks out on it; gives the device's class beside. `lost` becomes true when candidates are ranked without it.
     pub(super) fn load(
         weights: &Weights,
         scaling: Scaling,
         precision: Precision,
         options: &InferenceOptions,
+        lost: Arc<AtomicBool>,
     ) -> Result<(Self, String), InferenceError> {
         let cuda = options.device != DeviceChoice::Cpu && tch::Cuda::is_available();
         if options.device == DeviceChoice::Cuda && !cuda {
@@ -72,8 +74,8 @@ impl Worker {
         tch::set_num_threads(i32::try_from(threads).unwrap_or(i32::MAX));
         let _no_grad = tch::no_grad_guard();
         let session = SessionModel::new(weights, scaling, precision, options.tile, device);
-        let reranker = Reranker::new(weights, device);
-        let worker = Self { session, reranker, device, reranks: VecDeque::new(), steps: VecDeque::new() };
+        let ranking = Ranking::new(weights, device, lost);
+        let worker = Self { session, ranking, reranks: VecDeque::new(), steps: VecDeque::new() };
         Ok((worker, device_class(device)))
     }
 
@@ -109,12 +111,6 @@ impl Worker {
                 self.steps.push_back(StepJob { batch, taken: 0, after, reply });
             }
             Job::Rerank { requests, reply } => self.reranks.push_back(RerankJob { requests, reply }),
-            Job::Swap { weights, reply } => {
-                let device = self.device;
-                let swapped =
-                    guarded(|| Reranker::new(&weights, device)).map(|reranker| self.reranker = reranker);
-                let _ = reply.send(swapped);
-            }
         }
     }
 
@@ -128,8 +124,7 @@ impl Worker {
             jobs.push((count, job.reply));
         }
         let began = Instant::now();
-        let reranker = &self.reranker;
-        let scored = guarded(|| reranker.score(&requests));
+        let scored = self.ranking.score(&requests);
         let candidates = requests.iter().map(RerankRequest::len).sum();
         metrics::reranked(requests.len(), candidates, began.elapsed());
         match scored {

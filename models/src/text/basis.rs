@@ -12,8 +12,8 @@ use crate::seed::mix;
 const WORDS: usize = 8_192;
 /// A word in fewer texts tells nothing of what words have in common.
 const FEWEST: u32 = 3;
-/// With fewer texts there is too little to find: each would be a direction of its own.
-pub(super) const FEWEST_TEXTS: usize = 2 * WIDTH;
+/// With fewer texts, the directions that are left out hold too much of them.
+pub(super) const FEWEST_TEXTS: usize = 10 * WIDTH;
 /// Directions that are looked for beside those that are kept.
 const BESIDE: usize = 32;
 /// Multiplications with the matrix and its transpose.

@@ -42,9 +42,6 @@ pub struct TrainingOptions {
     pub sharpness: f64,
     /// Random articles that a read is told apart from, beside those that the batch's other readers read.
     pub random_negatives: usize,
-    /// Weight of the second loss of the session model, within the list that a read was chosen from. What is read depends on what was shown:
-    /// without it the network learns what is shown after what as if it were taste.
-    pub list_weight: f64,
     /// Reads that gradients flow back over. The hidden state is carried on from there.
     pub back_steps: usize,
     /// Reads of the log that are cut into batches together: a batch's readers read within this stretch of time, so that what the others
@@ -81,11 +78,11 @@ impl Default for TrainingOptions {
             version: "1".to_owned(),
             seed: 1,
             epochs: 3,
-            least_steps: 1_000,
+            least_steps: 600,
             rerank_epochs: 10,
             patience: 5,
             max_seconds: f64::INFINITY,
-            batch: 64,
+            batch: 256,
             rerank_batch: 64,
             learning_rate: None,
             rerank_learning_rate: 2e-4,
@@ -93,7 +90,6 @@ impl Default for TrainingOptions {
             dropout: 0.1,
             sharpness: 7.0,
             random_negatives: 10,
-            list_weight: 1.0,
             back_steps: 20,
             window_reads: 8192,
             precision: Precision::F32,
@@ -122,7 +118,6 @@ impl TrainingOptions {
             falling_rate: false,
             dropout: 0.1,
             random_negatives: 10,
-            list_weight: 0.0,
             ..Self::default()
         }
     }

@@ -1,7 +1,5 @@
 //! The training set, checked: means of what is known, readers and impressions held out, and the hash of it all.
 
-use std::collections::{HashMap, HashSet};
-
 use abovefold_schemas::Timestamp;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -17,8 +15,6 @@ use crate::vectors::{VectorSource, Wanted};
 
 /// A gap after which counting begins anew.
 const VISIT_GAP_MS: i64 = 30 * 60 * 1000;
-/// A click is looked for among so many reads after its list was shown.
-const LOOKED_AT: usize = 3;
 /// One reader in this many is held out.
 const HELD_OUT: u64 = 12;
 
@@ -33,8 +29,6 @@ pub(super) struct Data<'a> {
     pub(super) held_out: Vec<u32>,
     /// Impressions with a click and something not clicked, by time.
     pub(super) impressions: Vec<TrainingImpression>,
-    /// The impression that a read was chosen from, by reader and number of the read; of the readers that are learned from.
-    chosen_from: HashMap<(u32, u32), u32>,
 }
 
 impl<'a> Data<'a> {
@@ -64,22 +58,12 @@ impl<'a> Data<'a> {
             return Err(TrainError::Empty);
         }
         let impressions = impressions(set, options);
-        let chosen_from = match options.list_weight > 0.0 {
-            true => chosen_from(set, &held_out, &impressions),
-            false => HashMap::new(),
-        };
-        Ok(Self { set, source, scaling: means(set), learn, held_out, impressions, chosen_from })
+        Ok(Self { set, source, scaling: means(set), learn, held_out, impressions })
     }
 
     /// A reader's reads.
     pub(super) fn reads(&self, reader: u32) -> &'a [TrainingRead] {
         &self.set.readers[reader as usize].reads
-    }
-
-    /// The articles that a read was chosen from, where that is known.
-    pub(super) fn shown(&self, reader: u32, read: u32) -> Option<&[u32]> {
-        let impression = *self.chosen_from.get(&(reader, read))?;
-        Some(&self.impressions[impression as usize].in_view)
     }
 
     /// When a reader opened the page of a read: what was known then decides what could be shown.
@@ -172,28 +156,6 @@ fn means(set: &TrainingSet) -> Scaling {
     Scaling { mean_read: mean(read, default.mean_read), mean_scroll: mean(scroll, default.mean_scroll) }
 }
 
-/// The reads that impressions led to: the first read of what was clicked, among the next few that ended after it was shown.
-fn chosen_from(
-    set: &TrainingSet,
-    held_out: &[u32],
-    impressions: &[TrainingImpression],
-) -> HashMap<(u32, u32), u32> {
-    let held_out: HashSet<u32> = held_out.iter().copied().collect();
-    let mut chosen = HashMap::new();
-    for (place, impression) in (0u32..).zip(impressions) {
-        if held_out.contains(&impression.reader) {
-            continue;
-        }
-        let reads = &set.readers[impression.reader as usize].reads;
-        let first = reads.partition_point(|read| read.time <= impression.time);
-        let led_to = |read: &TrainingRead| impression.clicked.contains(&read.article);
-        if let Some(after) = reads[first..].iter().take(LOOKED_AT).position(led_to) {
-            chosen.insert((impression.reader, (first + after) as u32), place);
-        }
-    }
-    chosen
-}
-
 fn impressions(set: &TrainingSet, options: &TrainingOptions) -> Vec<TrainingImpression> {
     let tells = |impression: &&TrainingImpression| {
         let clicks = impression.in_view.iter().filter(|article| impression.clicked.contains(article)).count();
@@ -252,7 +214,6 @@ pub(super) fn digest(set: &TrainingSet) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::train::ReadSequence;
 
     #[test]
     fn positions_count_from_the_last_gap() {
@@ -267,36 +228,5 @@ mod tests {
         assert_eq!(positions(&reads, 0, 6), [1, 2, 1, 2, 3, 1]);
         assert_eq!(positions(&reads, 4, 2), [3, 1]);
         assert_eq!(positions(&reads, 5, 1), [1]);
-    }
-
-    #[test]
-    fn a_read_was_chosen_from_the_list_before_it() {
-        let read = |(minute, article): (i64, u32)| TrainingRead {
-            article,
-            read_seconds: None,
-            scroll_percent: None,
-            time: Timestamp(minute * 60_000),
-        };
-        let reads = |reads: &[(i64, u32)]| ReadSequence { reads: reads.iter().copied().map(read).collect() };
-        let set = TrainingSet {
-            readers: vec![
-                reads(&[(1, 7), (5, 8), (6, 9), (7, 5), (8, 4), (90, 7)]),
-                reads(&[(1, 7), (5, 8)]),
-            ],
-            ..TrainingSet::default()
-        };
-        let list = |reader: u32, minute: i64, clicked: u32| TrainingImpression {
-            reader,
-            time: Timestamp(minute * 60_000),
-            profile: crate::rerank::Profile::default(),
-            in_view: vec![clicked, 1, 2],
-            clicked: vec![clicked],
-        };
-        // Of what was clicked, the first read after the list; not one that came before it, nor one that came much later.
-        let lists = [list(0, 2, 8), list(0, 2, 7), list(0, 3, 5), list(1, 2, 8)];
-        let chosen = chosen_from(&set, &[1], &lists);
-        let mut chosen: Vec<((u32, u32), u32)> = chosen.into_iter().collect();
-        chosen.sort_unstable();
-        assert_eq!(chosen, [((0, 1), 0), ((0, 3), 2)], "readers that are held out teach nothing");
     }
 }

@@ -3,8 +3,6 @@
 //! Cross-entropy over the articles that other readers of the batch read next and some random ones. Scores are cosines times a constant,
 //! since the nearest articles are found by cosine. What the reader has just read is no negative: it is never shown again. A candidate's vector is
 //! the one that was known when the first of the batch's readers opened it, so that nobody's own read of it is in it.
-//!
-//! Where the list is known that a read was chosen from, a second cross-entropy is taken within it: what is read depends on what was shown.
 
 use std::collections::HashMap;
 use std::time::Instant;
@@ -215,141 +213,68 @@ impl Learner<'_> {
 
     /// The loss of a chunk; `None` where no read's next article has a vector.
     fn loss(&mut self, top: &Tensor, chunk: &Chunk) -> Result<Option<Tensor>, TrainError> {
-        let mut columns = Columns::default();
-        let targets: Vec<usize> = chunk
-            .rows
-            .iter()
-            .map(|(reader, read)| {
-                let next = *read as usize + 1;
-                columns.place(self.data.reads(*reader)[next].article, self.data.opened(*reader, next))
-            })
-            .collect();
+        let mut columns: Vec<Wanted> = Vec::new();
+        let mut column_of: HashMap<u32, usize> = HashMap::new();
+        let mut targets: Vec<usize> = Vec::with_capacity(chunk.rows.len());
+        for (reader, read) in &chunk.rows {
+            let next = *read as usize + 1;
+            let article = self.data.reads(*reader)[next].article;
+            let as_of = self.data.opened(*reader, next);
+            let column = *column_of.entry(article).or_insert_with(|| {
+                columns.push(Wanted { article, as_of });
+                columns.len() - 1
+            });
+            columns[column].as_of = columns[column].as_of.min(as_of);
+            targets.push(column);
+        }
         let first: Timestamp = earliest(chunk);
         for _ in 0..self.options.random_negatives {
             let article = below(self.random, self.data.set.articles.len()) as u32;
-            if !columns.of.contains_key(&article) {
-                columns.place(article, first);
-            }
+            column_of.entry(article).or_insert_with(|| {
+                columns.push(Wanted { article, as_of: first });
+                columns.len() - 1
+            });
         }
-        // What was shown counts within its own list alone.
-        let for_all = columns.wanted.len();
-        for (reader, read) in &chunk.rows {
-            let as_of = self.data.opened(*reader, *read as usize + 1);
-            for article in self.data.shown(*reader, *read + 1).unwrap_or_default() {
-                columns.place(*article, as_of);
-            }
-        }
-        let vectors = self.data.vectors(&columns.wanted)?;
-        columns.present =
+        let vectors = self.data.vectors(&columns)?;
+        let present: Vec<bool> =
             vectors.chunks_exact(WIDTH).map(|vector| vector.iter().any(|number| *number != 0.0)).collect();
-        let rows: Vec<usize> = (0..targets.len()).filter(|row| columns.present[targets[*row]]).collect();
+        let rows: Vec<i64> =
+            (0..targets.len()).filter(|row| present[targets[*row]]).map(|row| row as i64).collect();
         if rows.is_empty() {
             return Ok(None);
         }
+        let width = columns.len();
+        let mut excluded = vec![0.0f32; rows.len() * width];
+        for (place, &row) in rows.iter().enumerate() {
+            let into = &mut excluded[place * width..][..width];
+            for (column, present) in present.iter().enumerate() {
+                if !present {
+                    into[column] = EXCLUDED;
+                }
+            }
+            let (reader, read) = chunk.rows[row as usize];
+            for just_read in &self.data.reads(reader)[read.saturating_sub(JUST_READ) as usize..=read as usize]
+            {
+                if let Some(&column) = column_of.get(&just_read.article)
+                    && column != targets[row as usize]
+                {
+                    into[column] = EXCLUDED;
+                }
+            }
+        }
         let device = self.parameters.device();
-        let index = |rows: &[usize]| {
-            let rows: Vec<i64> = rows.iter().map(|row| *row as i64).collect();
-            Tensor::from_slice(&rows).to_device(device)
-        };
-        let points = normalised(&top.index_select(0, &index(&rows)));
+        let targets: Vec<i64> = rows.iter().map(|row| targets[*row as usize] as i64).collect();
+        let points = normalised(&top.index_select(0, &Tensor::from_slice(&rows).to_device(device)));
         let candidates = Tensor::from_slice(&vectors).view([-1, WIDTH as i64]).to_device(device);
+        let excluded =
+            Tensor::from_slice(&excluded).view([rows.len() as i64, width as i64]).to_device(device);
         let sharpness = (self.parameters.get(SHARPNESS) * SHARPNESS_PACE).exp();
-        let logits = self.parameters.product(&points, &candidates) * sharpness;
-        let target: Vec<usize> = rows.iter().map(|row| targets[*row]).collect();
-        let cost = |logits: &Tensor, excluded: &[f32], targets: &[usize]| {
-            let excluded = Tensor::from_slice(excluded).view([targets.len() as i64, -1]).to_device(device);
-            let logits = logits + excluded;
-            logits.cross_entropy_loss(&index(targets), None::<Tensor>, Reduction::Mean, -100, 0.0)
-        };
-        let mut excluded = Vec::with_capacity(rows.len() * columns.wanted.len());
-        for row in &rows {
-            let (reader, read) = chunk.rows[*row];
-            let reads = self.data.reads(reader);
-            let just_read = &reads[read.saturating_sub(JUST_READ) as usize..=read as usize];
-            let mut of_row = columns.all_but(for_all, just_read.iter().map(|read| read.article));
-            of_row[targets[*row]] = 0.0;
-            excluded.extend(of_row);
-        }
-        let whole = cost(&logits, &excluded, &target);
-        let (mut listed, mut targets_listed, mut excluded) = (Vec::new(), Vec::new(), Vec::new());
-        for (place, row) in rows.iter().enumerate() {
-            let (reader, read) = chunk.rows[*row];
-            let Some(shown) = self.data.shown(reader, read + 1) else { continue };
-            listed.push(place);
-            targets_listed.push(target[place]);
-            let mut of_row = columns.none_but(shown.iter().copied());
-            of_row[target[place]] = 0.0;
-            excluded.extend(of_row);
-        }
-        if listed.is_empty() {
-            return Ok(Some(whole));
-        }
-        let within = cost(&logits.index_select(0, &index(&listed)), &excluded, &targets_listed);
-        Ok(Some(whole + within * (self.options.list_weight * listed.len() as f64 / rows.len() as f64)))
-    }
-}
-
-/// The articles of a chunk's scores, each once.
-#[derive(Default)]
-struct Columns {
-    wanted: Vec<Wanted>,
-    of: HashMap<u32, usize>,
-    /// Which of them have a vector.
-    present: Vec<bool>,
-}
-
-impl Columns {
-    /// Where an article is, or will be; its vector is the one of the earliest moment.
-    fn place(&mut self, article: u32, as_of: Timestamp) -> usize {
-        let place = *self.of.entry(article).or_insert_with(|| {
-            self.wanted.push(Wanted { article, as_of });
-            self.wanted.len() - 1
-        });
-        self.wanted[place].as_of = self.wanted[place].as_of.min(as_of);
-        place
-    }
-
-    /// What is added to a row's scores, so that the first `count` articles compete, without some of them.
-    fn all_but(&self, count: usize, left_out: impl Iterator<Item = u32>) -> Vec<f32> {
-        let competes = |place: usize| place < count && self.present[place];
-        let mut added: Vec<f32> =
-            (0..self.wanted.len()).map(|place| if competes(place) { 0.0 } else { EXCLUDED }).collect();
-        left_out.filter_map(|article| self.of.get(&article)).for_each(|place| added[*place] = EXCLUDED);
-        added
-    }
-
-    /// What is added to a row's scores, so that only these articles compete.
-    fn none_but(&self, articles: impl Iterator<Item = u32>) -> Vec<f32> {
-        let mut added = vec![EXCLUDED; self.wanted.len()];
-        let known =
-            articles.filter_map(|article| self.of.get(&article)).filter(|place| self.present[**place]);
-        known.for_each(|place| added[*place] = 0.0);
-        added
+        let logits = self.parameters.product(&points, &candidates) * sharpness + excluded;
+        let targets = Tensor::from_slice(&targets).to_device(device);
+        Ok(Some(logits.cross_entropy_loss(&targets, None::<Tensor>, Reduction::Mean, -100, 0.0)))
     }
 }
 
 fn normalised(points: &Tensor) -> Tensor {
     points / points.square().sum_dim_intlist(1, true, Kind::Float).sqrt().clamp_min(1e-6)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_was_shown_competes_within_its_list_alone() {
-        let mut columns = Columns::default();
-        let at = |minute: i64| Timestamp(minute * 60_000);
-        for (article, minute) in [(10, 5), (11, 5), (12, 5), (10, 3)] {
-            columns.place(article, at(minute));
-        }
-        let for_all = columns.wanted.len();
-        columns.place(13, at(4));
-        columns.place(11, at(4));
-        columns.present = vec![true, true, false, true];
-        let moments: Vec<i64> = columns.wanted.iter().map(|wanted| wanted.as_of.0 / 60_000).collect();
-        assert_eq!(moments, [3, 4, 5, 4], "a vector is that of the earliest moment");
-        assert_eq!(columns.all_but(for_all, [11].into_iter()), [0.0, EXCLUDED, EXCLUDED, EXCLUDED]);
-        assert_eq!(columns.none_but([13, 11, 12, 99].into_iter()), [EXCLUDED, 0.0, EXCLUDED, 0.0]);
-    }
 }

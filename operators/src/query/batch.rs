@@ -7,6 +7,7 @@ use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::{
+    ServingModel,
     features::Seen,
     metrics::Stopwatch,
     request::{QueryError, Request, ServedBy, Slate, Source, StateSeen},
@@ -17,6 +18,8 @@ use crate::articles::Article;
 #[derive(Debug)]
 pub struct Batch<T> {
     pub(super) items: Vec<T>,
+    /// What all of them are ordered by, whatever is put in force meanwhile.
+    pub(super) model: Arc<ServingModel>,
     /// Given back when the batch is answered, so that the next one may start.
     pub(super) permit: OwnedSemaphorePermit,
 }
@@ -24,14 +27,15 @@ pub struct Batch<T> {
 impl<T> Batch<T> {
     /// The same requests, one step on.
     pub(super) fn map<U>(self, step: impl FnMut(T) -> U) -> Batch<U> {
-        Batch { items: self.items.into_iter().map(step).collect(), permit: self.permit }
+        let items = self.items.into_iter().map(step).collect();
+        Batch { items, model: self.model, permit: self.permit }
     }
 
     /// The same requests, each with what its step found; `found` has one entry an item.
     pub(super) fn zip<F, U>(self, found: Vec<F>, mut step: impl FnMut(T, F) -> U) -> Batch<U> {
         debug_assert_eq!(self.items.len(), found.len());
         let items = self.items.into_iter().zip(found).map(|(item, found)| step(item, found)).collect();
-        Batch { items, permit: self.permit }
+        Batch { items, model: self.model, permit: self.permit }
     }
 }
 

@@ -11,6 +11,7 @@ use abovefold_schemas::{ArticleId, Offset, ReaderId, Timestamp};
 use sha2::{Digest, Sha256};
 
 use super::{
+    ServingModel,
     batch::{Batch, Gathered, Known},
     metrics::Stopwatch,
     request::ServedBy,
@@ -51,13 +52,13 @@ impl Features {
         Self { shared }
     }
 
-    fn is_wanted(&self, gathered: &Gathered) -> bool {
+    fn is_wanted(&self, gathered: &Gathered, model: &ServingModel) -> bool {
         let settings = &self.shared.settings;
-        let ranks = self.shared.trees.is_some() && settings.ranker == RankBy::Trees;
+        let ranks = model.trees.is_some() && settings.ranker == RankBy::Trees;
         let is_new = matches!(gathered.served_by, ServedBy::Trending | ServedBy::Preferences);
-        let has_vectors = gathered.served_by == ServedBy::Knn;
+        let by_nearness = matches!(gathered.served_by, ServedBy::Knn | ServedBy::Cached);
         (ranks || settings.log_features)
-            && (has_vectors || (is_new && gathered.known.asked.request.page.is_none()))
+            && (by_nearness || (is_new && gathered.known.asked.request.page.is_none()))
     }
 
     fn seen(&self, gathered: &Gathered, articles: &BTreeMap<ArticleId, Prepared>) -> Seen {
@@ -162,7 +163,8 @@ impl Operator for Features {
 
     async fn handle(&mut self, mut batch: Batch<Gathered>, out: &mut Emitter<Batch<Gathered>>) -> Result<()> {
         let watch = Stopwatch::start();
-        let wanted: Vec<bool> = batch.items.iter().map(|gathered| self.is_wanted(gathered)).collect();
+        let model = batch.model.clone();
+        let wanted: Vec<bool> = batch.items.iter().map(|gathered| self.is_wanted(gathered, &model)).collect();
         let mut ids = Vec::new();
         for (gathered, _) in batch.items.iter().zip(&wanted).filter(|(_, wanted)| **wanted) {
             let known = &gathered.known;

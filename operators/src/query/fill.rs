@@ -25,30 +25,46 @@ pub(super) struct Newest {
     kept: Mutex<Kept>,
 }
 
-/// When the list was asked for, and the list.
-type Kept = (Option<Timestamp>, Arc<Vec<Arc<Article>>>);
+/// The list, when it was asked for, and when and why it could not be had since.
+#[derive(Clone, Debug, Default)]
+struct Kept {
+    articles: Arc<Vec<Arc<Article>>>,
+    asked: Option<Timestamp>,
+    failed: Option<(Timestamp, String)>,
+}
 
 impl Newest {
     /// What is in memory, however old.
     pub(super) fn kept(&self) -> Arc<Vec<Arc<Article>>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).1.clone()
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).articles.clone()
     }
 
     /// The newest articles; those in memory where the edge is down, and then also why.
     pub(super) async fn get(&self, shared: &Shared) -> (Arc<Vec<Arc<Article>>>, Option<String>) {
         let now = shared.runtime.now();
-        let (then, kept) = self.kept.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if !kept.is_empty() && then.is_some_and(|then| now.millis_since(then) <= NEWEST_OLD_MS) {
-            return (kept, None);
+        let Kept { articles, asked, failed } =
+            self.kept.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if !articles.is_empty() && asked.is_some_and(|then| now.millis_since(then) <= NEWEST_OLD_MS) {
+            return (articles, None);
+        }
+        // The requests of a batch come here one after the other: one of them finds out for all.
+        let pause = shared.settings.edge_pause_ms as i64;
+        if let Some((_, trouble)) = failed.filter(|(then, _)| now.millis_since(*then) < pause) {
+            return (articles, Some(trouble));
         }
         let filter = Filter { published_until: shared.published_until(), ..Filter::default() };
         match shared.articles_edge.call(shared.articles.newest(NEWEST, &filter)).await {
             Ok(found) => {
                 let found = Arc::new(found);
-                *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = (Some(now), found.clone());
+                let kept = Kept { articles: found.clone(), asked: Some(now), failed: None };
+                *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = kept;
                 (found, None)
             }
-            Err(trouble) => (kept, Some(trouble)),
+            Err(trouble) => {
+                let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+                kept.failed = Some((now, trouble.clone()));
+                (articles, Some(trouble))
+            }
         }
     }
 }

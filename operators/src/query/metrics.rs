@@ -14,6 +14,9 @@ pub const STAGE_SECONDS: &str = "abovefold_query_stage_seconds";
 pub const BATCH_REQUESTS: &str = "abovefold_query_batch_requests";
 /// Slates that a fallback served because something failed (counter, labels `served_by` and `step`).
 pub const FALLBACKS: &str = "abovefold_query_fallbacks_total";
+/// Models that were to be put in force while requests were served (counter, label `outcome`: `swapped`; `broken` where it could not be loaded or did
+/// not pass the probe; `refused` where it has another session model than the namespace; `failed` where the link could not be moved).
+pub const MODEL_SWAPS: &str = "abovefold_query_model_swaps_total";
 /// Calls of an edge without a result (counter, labels `edge` and `how`).
 pub const EDGE_FAILURES: &str = "abovefold_query_edge_failures_total";
 /// What became of cached candidates (counter, label `what`: `hit`, `miss`, `stale`, `kept`, `refused`, `failed`).

@@ -10,10 +10,13 @@
 //! | what fails | what serves |
 //! |---|---|
 //! | no trees, or trees broken | `reranker` all the same: the networks' order |
-//! | no ranker, ranker broken or slow | `knn`: candidates in the order of their cosine |
+//! | networks broken or slow | `trees`: the trees' order, without the networks' columns; without trees `knn`, the order of the cosines |
+//! | the networks' GPU lost | `reranker` all the same, on the processor |
 //! | state store down, reader without reads | `trending` (`preferences` where the reader chose topics) |
-//! | article edge down | `trending`, from the articles that are kept in memory |
+//! | article edge down | `cached`: the reader's cached candidates, in the ranker's order, from the articles that are kept in memory; else `trending` from memory |
 //! | nothing was ever read | `newest` |
+//!
+//! The model may be replaced while requests are under way ([`Query::swap_model`]): a batch is ordered by the one that it began with.
 //!
 //! [`Query`] is the handle. See [`state`], [`retrieve`], [`features`], [`rerank`], [`compose`], [`explain`] and
 //! [`answer`] for the steps.
@@ -30,7 +33,10 @@ pub mod exposures;
 pub mod features;
 mod fill;
 pub mod impressions;
+pub mod ladder;
 pub mod metrics;
+pub mod model;
+pub mod probe;
 pub mod ranker;
 pub mod request;
 pub mod rerank;
@@ -60,6 +66,9 @@ use after::After;
 use batch::Asked;
 pub use exposures::Exposures;
 pub use impressions::Impressions;
+pub use ladder::Fallback;
+pub use model::ServingModel;
+pub use probe::probe;
 pub use ranker::Ranker;
 pub use request::{Explanation, Pick, QueryError, ReaderSeen, Request, ServedBy, Slate, Source, StateSeen};
 pub use settings::{Budgets, Composition, QuerySettings, RankBy};
@@ -164,6 +173,22 @@ impl Query {
         Ok(ReaderSeen { partition: tag.partition, marker: snapshot.marker, version, state })
     }
 
+    /// Puts another model in place, and returns the one that it replaces: batches that begin from now on are ordered by it, those under way
+    /// by the one that they began with. It has to understand the same session embeddings; see [`probe`] for the rest.
+    pub fn swap_model(&self, model: ServingModel) -> Arc<ServingModel> {
+        self.shared.model.replace(model)
+    }
+
+    /// The model that a batch which begins now is ordered by.
+    pub fn model(&self) -> Arc<ServingModel> {
+        self.shared.model.take()
+    }
+
+    /// What serves in the place of something that failed, as of its last call.
+    pub fn fallbacks(&self) -> Vec<Fallback> {
+        ladder::fallbacks(&self.shared)
+    }
+
     /// Brings the trends in memory up to date now; they are every second anyway.
     pub async fn refresh(&self) {
         self.shared.trending.refresh().await;
@@ -249,8 +274,9 @@ fn dataflow(
 ) -> Dataflow {
     let mut flow = Dataflow::new("query", shared.runtime.clone());
     let together = (shared.settings.batch, shared.settings.batches_in_flight);
+    let source = shared.clone();
     let ranked = flow
-        .source_loop("requests", move |out| source::batches(waiting, together, out))
+        .source_loop("requests", move |out| source::batches(source, waiting, together, out))
         .then(&mut flow, state::ReadState::new(shared.clone()))
         .then(&mut flow, retrieve::Retrieve::new(shared.clone()))
         .then(&mut flow, features::Features::new(shared.clone()))

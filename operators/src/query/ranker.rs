@@ -19,6 +19,11 @@ pub trait Ranker: Debug + Send + Sync {
     /// # Errors
     /// In words.
     async fn rank(&self, requests: Vec<RerankRequest>) -> Result<Vec<Vec<f32>>, String>;
+
+    /// Whether it goes on without the device that it was started on.
+    fn lost_its_device(&self) -> bool {
+        false
+    }
 }
 
 #[async_trait]
@@ -33,5 +38,9 @@ impl Ranker for Inference {
 
     async fn rank(&self, requests: Vec<RerankRequest>) -> Result<Vec<Vec<f32>>, String> {
         self.rerank(requests).await.map_err(|error| error.to_string())
+    }
+
+    fn lost_its_device(&self) -> bool {
+        Self::lost_its_device(self)
     }
 }

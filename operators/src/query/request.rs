@@ -48,6 +48,10 @@ impl Request {
 pub enum ServedBy {
     /// The nearest articles, ordered by the reranker.
     Reranker,
+    /// The nearest articles, ordered by the trees while the networks fail.
+    Trees,
+    /// The reader's cached candidates, from the articles in memory, while the article edge is down; in the ranker's order where it can be had.
+    Cached,
     /// The nearest articles, ordered by their cosine.
     Knn,
     /// The topics that a reader with few reads chose.
@@ -63,6 +67,8 @@ impl ServedBy {
     pub fn name(self) -> &'static str {
         match self {
             Self::Reranker => "reranker",
+            Self::Trees => "trees",
+            Self::Cached => "cached",
             Self::Knn => "knn",
             Self::Preferences => "preferences",
             Self::Trending => "trending",

@@ -7,6 +7,7 @@ use abovefold_models::{Profile, RerankRequest, WIDTH};
 use abovefold_schemas::state::ReaderState;
 
 use super::{
+    ServingModel,
     batch::{Batch, Candidate, Gathered, Known},
     cosines::sigmoid,
     metrics,
@@ -23,7 +24,8 @@ const REASONS: usize = 5;
 /// Orders the candidates of all requests of a batch in one pass of the networks, and then by the trees over their columns, of which the
 /// networks' scores are some.
 ///
-/// Without trees the networks' order counts; without networks, or where they fail or are too slow, that of the cosines.
+/// Without trees the networks' order counts; where the networks fail or are too slow, that of the trees without the networks' columns; without
+/// both, that of the cosines. All of it is of the model that the batch began with.
 #[derive(Debug)]
 pub struct Rerank {
     shared: Arc<Shared>,
@@ -38,27 +40,23 @@ impl Rerank {
         Self { shared }
     }
 
-    /// The ranker's logits for the requests at `places`; nothing where it cannot be had.
-    async fn logits(&self, items: &[Gathered], places: &[usize]) -> Vec<Vec<f32>> {
-        let Some(ranker) = self.shared.ranker.as_ref().filter(|_| !places.is_empty()) else {
+    /// The networks' logits for the requests at `places`, in their order; an empty list where they failed.
+    async fn logits(&self, model: &ServingModel, items: &[Gathered], places: &[usize]) -> Vec<Vec<f32>> {
+        let Some(ranker) = model.ranker.as_ref().filter(|_| !places.is_empty()) else {
             return Vec::new();
         };
         let requests = places.iter().map(|place| request(&items[*place])).collect();
-        match self.shared.ranker_edge.call(ranker.rank(requests)).await {
-            Ok(logits) => logits,
-            Err(_) => {
-                let fell_back =
-                    ::metrics::counter!(metrics::FALLBACKS, "served_by" => "knn", "step" => "rerank");
-                fell_back.increment(places.len() as u64);
-                Vec::new()
-            }
-        }
+        let answer = self.shared.ranker_edge.call(ranker.rank(requests)).await;
+        let mut logits = answer.unwrap_or_default();
+        logits.resize(places.len(), Vec::new());
+        logits
     }
 }
 
 /// Whether the ranker can order it: candidates found by vector, for a reader with a session.
 fn can_rank(gathered: &Gathered) -> bool {
-    gathered.served_by == ServedBy::Knn && gathered.known.session.is_some()
+    let by_nearness = matches!(gathered.served_by, ServedBy::Knn | ServedBy::Cached);
+    by_nearness && gathered.known.session.is_some()
 }
 
 fn has_vector(candidate: &Candidate) -> bool {
@@ -98,6 +96,9 @@ pub fn profile_of(state: &ReaderState, device: Option<u8>) -> Profile {
 
 /// Gives each candidate its logit, where it has a vector. The order by them, where they are one: what has no vector comes last.
 fn put_logits(gathered: &mut Gathered, logits: &[f32]) -> Option<Vec<f64>> {
+    if logits.is_empty() {
+        return None;
+    }
     if logits.len() != gathered.candidates.len() || logits.iter().any(|logit| !logit.is_finite()) {
         tracing::warn!(
             candidates = gathered.candidates.len(),
@@ -122,13 +123,10 @@ fn put_in_order(gathered: &mut Gathered, scores: &[f64], version: &str) {
     let mut order: Vec<usize> = (0..gathered.candidates.len()).collect();
     order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
     gathered.candidates = order.into_iter().map(|place| gathered.candidates[place].clone()).collect();
-    match gathered.served_by {
-        ServedBy::Knn => gathered.served_by = ServedBy::Reranker,
-        // Where no reads speak for a reader, what it chose still comes first.
-        _ => {
-            let Gathered { known, candidates, .. } = gathered;
-            candidates.sort_by_key(|candidate| !known.chose(&candidate.article));
-        }
+    // Where no reads speak for a reader, what it chose still comes first.
+    if !matches!(gathered.served_by, ServedBy::Knn | ServedBy::Cached) {
+        let Gathered { known, candidates, .. } = gathered;
+        candidates.sort_by_key(|candidate| !known.chose(&candidate.article));
     }
     gathered.model = Some(version.to_string());
 }
@@ -180,19 +178,32 @@ impl Operator for Rerank {
         let watch = Stopwatch::start();
         let places: Vec<usize> =
             (0..batch.items.len()).filter(|place| can_rank(&batch.items[*place])).collect();
-        let logits = self.logits(&batch.items, &places).await;
-        let version = self.shared.ranker.as_ref().map_or("", |ranker| ranker.version());
+        let model = batch.model.clone();
+        let logits = self.logits(&model, &batch.items, &places).await;
         let mut orders: Vec<Option<Vec<f64>>> = vec![None; batch.items.len()];
+        let mut failed = vec![false; batch.items.len()];
         for (place, logits) in places.into_iter().zip(logits) {
             orders[place] = put_logits(&mut batch.items[place], &logits);
+            failed[place] = orders[place].is_none();
         }
-        let trees = self.shared.trees.as_ref().filter(|_| self.shared.settings.ranker == RankBy::Trees);
-        for (gathered, by_networks) in batch.items.iter_mut().zip(orders) {
+        let trees = model.trees.as_ref().filter(|_| self.shared.settings.ranker == RankBy::Trees);
+        for ((gathered, by_networks), failed) in batch.items.iter_mut().zip(orders).zip(failed) {
             put_networks(gathered);
             let by_trees = trees.and_then(|trees| tree_scores(trees, gathered));
             gathered.by_trees = by_trees.is_some();
+            let (by_near, has_order) = (gathered.served_by, by_trees.is_some() || by_networks.is_some());
             if let Some(scores) = by_trees.or(by_networks) {
-                put_in_order(gathered, &scores, version);
+                put_in_order(gathered, &scores, model.version());
+            }
+            gathered.served_by = match by_near {
+                ServedBy::Knn if has_order && failed => ServedBy::Trees,
+                ServedBy::Knn if has_order => ServedBy::Reranker,
+                other => other,
+            };
+            if failed {
+                let served_by = gathered.served_by.name();
+                ::metrics::counter!(metrics::FALLBACKS, "served_by" => served_by, "step" => "rerank")
+                    .increment(1);
             }
         }
         watch.record_stage(self.name());

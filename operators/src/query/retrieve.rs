@@ -40,24 +40,37 @@ enum Plan {
     Cold,
 }
 
-/// The candidates near a reader or page; `None` where there is nothing to search with; in words, why there are none.
-type Near = std::result::Result<Option<Vec<Candidate>>, String>;
+/// The candidates near a reader or page; `None` where there is nothing to search with.
+type Near = std::result::Result<Option<Vec<Candidate>>, Down>;
 type Articles = BTreeMap<ArticleId, Arc<Article>>;
+
+/// What was read after a reader's last reads, and the articles of all such.
+struct Also<'a> {
+    next: &'a [Next],
+    articles: &'a Articles,
+}
+
+/// The article edge does not answer.
+struct Down {
+    /// Why, in words.
+    trouble: String,
+    /// The reader's cached candidates, as far as their articles are in memory.
+    kept: Vec<Candidate>,
+}
 
 impl Retrieve {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         Self { shared }
     }
 
-    fn plan(&self, known: &Known) -> Plan {
+    fn plan(&self, known: &Known, session_model: &str) -> Plan {
         match (known.asked.request.page, &known.session) {
             (Some(page), _) => Plan::Related(page),
             (None, None) => Plan::Cold,
             (None, Some(_)) if !known.asked.request.categories.is_empty() => Plan::Within,
             (None, Some(_)) => {
                 let cached = known.cached.as_ref().map(|bytes| CachedCandidates::from_bytes(bytes));
-                let fits =
-                    |cached: &CachedCandidates| cached.fits(known.seen.version, self.shared.session_model());
+                let fits = |cached: &CachedCandidates| cached.fits(known.seen.version, session_model);
                 let (what, plan) = match cached {
                     Some(Some(cached)) if fits(&cached) => ("hit", Plan::Cached(cached)),
                     Some(_) => ("stale", Plan::Search),
@@ -85,6 +98,8 @@ impl Retrieve {
         ids.sort_unstable();
         ids.dedup();
         let found = self.shared.articles_edge.call(self.shared.articles.get(&ids)).await?;
+        // Withdrawn ones as well, so that they are not served from memory later.
+        self.shared.prepared.remember(found.iter().flatten(), self.shared.runtime.now());
         Ok(ids.into_iter().zip(found).filter_map(|(id, article)| Some((id, article?))).collect())
     }
 
@@ -133,7 +148,7 @@ impl Retrieve {
         let articles = match self.look_up(plans).await {
             Ok(articles) => articles,
             // A search would go to the same edge.
-            Err(trouble) => return plans.iter().map(|plan| trouble_of(plan, &trouble)).collect(),
+            Err(trouble) => return plans.iter().map(|plan| self.without_edge(plan, &trouble)).collect(),
         };
         let queries = items.iter().zip(plans).map(|(known, plan)| self.query(known, plan, &articles));
         let queries: Vec<Option<NearestQuery>> = queries.collect();
@@ -151,20 +166,38 @@ impl Retrieve {
                 Ok(Some(named.map(|(article, cosine)| candidate(article.clone(), cosine)).collect()))
             }
             (_, None, _) => Ok(None),
-            (_, Some(_), Err(trouble)) => Err(trouble.clone()),
+            (_, Some(_), Err(trouble)) => Err(Down { trouble: trouble.clone(), kept: Vec::new() }),
             (_, Some(_), Ok(hits)) => {
-                let hits = hits.next().ok_or("the article edge answered fewer searches than were asked")?;
+                let fewer = "the article edge answered fewer searches than were asked";
+                let down = || Down { trouble: fewer.into(), kept: Vec::new() };
+                let hits = hits.next().ok_or_else(down)?;
                 Ok(Some(hits.into_iter().map(|hit| candidate(hit.article, hit.cosine)).collect()))
             }
         };
         plans.iter().zip(&queries).map(near).collect()
     }
 
+    /// What there is without the article edge.
+    fn without_edge(&self, plan: &Plan, trouble: &str) -> Near {
+        let kept = match plan {
+            Plan::Cold => return Ok(None),
+            Plan::Search | Plan::Within | Plan::Related(_) => Vec::new(),
+            Plan::Cached(cached) => {
+                let kept = cached.candidates.iter().filter_map(|(id, cosine)| {
+                    let article = self.shared.prepared.kept(*id)?;
+                    (!article.version.withdrawn).then(|| candidate(article, *cosine))
+                });
+                kept.collect()
+            }
+        };
+        Err(Down { trouble: trouble.to_owned(), kept })
+    }
+
     /// Keeps what was found for the reader's next request, unless its state has changed meanwhile.
-    fn keep(&self, known: &Known, candidates: &[Candidate]) {
+    fn keep(&self, known: &Known, candidates: &[Candidate], session_model: &str) {
         let Some(version) = known.seen.version else { return };
         let named = candidates.iter().filter_map(|candidate| Some((candidate.article.id, candidate.cosine?)));
-        let session_model = self.shared.session_model().to_string();
+        let session_model = session_model.to_owned();
         let derived = CachedCandidates { version, session_model, candidates: named.collect() }.to_bytes();
         let (shared, tag) = (self.shared.clone(), self.shared.tag(known.seen.partition));
         let key = reader_key(&known.asked.request.reader);
@@ -186,20 +219,23 @@ impl Retrieve {
         known: Known,
         plan: Plan,
         near: Near,
-        next: &[Next],
-        articles: &Articles,
+        also: Also<'_>,
+        session_model: &str,
     ) -> Gathered {
-        let (found, mut trouble) = match near {
-            Ok(found) => (found.unwrap_or_default(), None),
-            Err(trouble) => (Vec::new(), Some(trouble)),
+        let (found, by_near, mut trouble) = match near {
+            Ok(found) => (found.unwrap_or_default(), ServedBy::Knn, None),
+            Err(Down { trouble, kept }) => (kept, ServedBy::Cached, Some(trouble)),
         };
-        if matches!(plan, Plan::Search) && !found.is_empty() {
-            self.keep(&known, &found);
+        if matches!(plan, Plan::Search) && !found.is_empty() && trouble.is_none() {
+            let articles = found.iter().map(|candidate| &candidate.article);
+            self.shared.prepared.remember(articles, self.shared.runtime.now());
+            self.keep(&known, &found, session_model);
         }
         let mut candidates: Vec<Candidate> =
             found.into_iter().filter(|candidate| known.admits(&candidate.article)).collect();
         // Nothing is added to related stories, which are about their page, nor where the search failed: what serves then is a fallback, and says so.
         if !candidates.is_empty() && !matches!(plan, Plan::Related(_)) {
+            let Also { next, articles } = also;
             candidates.extend(sources::from_memory(&self.shared, &known, &candidates, next, articles));
             let cosine = |candidate: &Candidate| candidate.cosine.unwrap_or(-1.0);
             candidates.sort_by(|a, b| cosine(b).total_cmp(&cosine(a)));
@@ -219,7 +255,13 @@ impl Retrieve {
             fill.retain(|candidate| ids.insert(candidate.article.id));
         }
         let (fill, by_fill) = fill::by_choice(&known, fill);
-        let gathered = |known, candidates, fill, served_by, trouble| Gathered {
+        let served_by = if candidates.is_empty() { by_fill } else { by_near };
+        if trouble.is_some() && served_by != ServedBy::Knn {
+            ::metrics::counter!(metrics::FALLBACKS, "served_by" => served_by.name(), "step" => "retrieve")
+                .increment(1);
+        }
+        let (candidates, fill) = if candidates.is_empty() { (fill, Vec::new()) } else { (candidates, fill) };
+        Gathered {
             known,
             candidates,
             fill,
@@ -229,15 +271,7 @@ impl Retrieve {
             by_trees: false,
             trouble,
             seen: None,
-        };
-        if !candidates.is_empty() {
-            return gathered(known, candidates, fill, ServedBy::Knn, trouble);
         }
-        if trouble.is_some() {
-            ::metrics::counter!(metrics::FALLBACKS, "served_by" => by_fill.name(), "step" => "retrieve")
-                .increment(1);
-        }
-        gathered(known, fill, Vec::new(), by_fill, trouble)
     }
 
     /// What was read after each reader's last reads, and the articles of all that.
@@ -258,13 +292,6 @@ fn candidate(article: Arc<Article>, cosine: f32) -> Candidate {
     Candidate { cosine: Some(cosine), ..Candidate::new(article, Source::Knn, score_of_cosine(cosine)) }
 }
 
-fn trouble_of(plan: &Plan, trouble: &str) -> Near {
-    match plan {
-        Plan::Cold => Ok(None),
-        _ => Err(trouble.to_string()),
-    }
-}
-
 impl Operator for Retrieve {
     type In = Batch<Known>;
     type Out = Batch<Gathered>;
@@ -275,7 +302,8 @@ impl Operator for Retrieve {
 
     async fn handle(&mut self, batch: Batch<Known>, out: &mut Emitter<Batch<Gathered>>) -> Result<()> {
         let watch = Stopwatch::start();
-        let plans: Vec<Plan> = batch.items.iter().map(|known| self.plan(known)).collect();
+        let session_model = batch.model.session_model();
+        let plans: Vec<Plan> = batch.items.iter().map(|known| self.plan(known, session_model)).collect();
         let (near, (next, articles), _) = futures::join!(
             self.near(&batch.items, &plans),
             self.next(&batch.items, &plans),
@@ -284,11 +312,12 @@ impl Operator for Retrieve {
         let mut items = Vec::with_capacity(plans.len());
         let found = near.into_iter().zip(&next);
         for ((known, plan), (near, next)) in batch.items.into_iter().zip(plans).zip(found) {
-            items.push(self.gather(known, plan, near, next, &articles).await);
+            let also = Also { next, articles: &articles };
+            items.push(self.gather(known, plan, near, also, session_model).await);
             // Others get their turn between the requests of a full batch.
             tokio::task::yield_now().await;
         }
         watch.record_stage(self.name());
-        out.emit(Batch { items, permit: batch.permit }).await
+        out.emit(Batch { items, model: batch.model, permit: batch.permit }).await
     }
 }

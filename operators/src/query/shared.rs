@@ -10,10 +10,10 @@ use abovefold_engine::{
 use abovefold_schemas::{ReaderId, Timestamp};
 
 use super::{
-    Exposures, QueryContext, QuerySettings, Ranker, after, edge::Edge, fill::Newest, trending::Trending,
-    vectors::PreparedArticles,
+    Exposures, QueryContext, QuerySettings, ServingModel, after, edge::Edge, fill::Newest,
+    model::ModelInForce, trending::Trending, vectors::PreparedArticles,
 };
-use crate::{articles::ArticleIndex, features::ColumnRanker, learning::Learned};
+use crate::{articles::ArticleIndex, learning::Learned};
 
 /// What the steps of the read path share.
 #[derive(Debug)]
@@ -24,8 +24,7 @@ pub struct Shared {
     pub(super) topic_hash: u32,
     pub(super) store: Arc<dyn StateStore>,
     pub(super) articles: Arc<dyn ArticleIndex>,
-    pub(super) ranker: Option<Arc<dyn Ranker>>,
-    pub(super) trees: Option<Arc<ColumnRanker>>,
+    pub(super) model: ModelInForce,
     pub(super) learned: Option<Arc<Learned>>,
     /// What was shown of late; nothing where no impressions are logged, or at a past moment, when nothing of it had been shown yet.
     pub(super) exposures: Option<Arc<Exposures>>,
@@ -70,8 +69,7 @@ impl Shared {
             partitions,
             store,
             articles,
-            ranker,
-            trees,
+            model: ModelInForce::new(ServingModel { ranker, trees }),
             learned,
             exposures,
             past,
@@ -100,10 +98,5 @@ impl Shared {
         let hours = i64::from(self.settings.oldest_hours);
         let now = self.trending.view().now.unwrap_or_else(|| self.runtime.now());
         (hours > 0).then(|| Timestamp(now.0 - hours * 3_600_000))
-    }
-
-    /// What candidates are cached under, beside the state's version.
-    pub(super) fn session_model(&self) -> &str {
-        self.ranker.as_ref().map_or("", |ranker| ranker.session_model())
     }
 }

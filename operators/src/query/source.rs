@@ -8,12 +8,14 @@ use tokio::sync::{Semaphore, mpsc};
 use super::{
     batch::{Asked, Batch},
     metrics,
+    shared::Shared,
 };
 
 /// Emits batches of at most `most` requests, with at most `in_flight` batches on their way at once.
 ///
 /// A lone request goes down at once; under load, what comes while all batches are on their way waits here and becomes the next one.
 pub(super) async fn batches(
+    shared: Arc<Shared>,
     mut waiting: mpsc::Receiver<Asked>,
     (most, in_flight): (usize, usize),
     mut out: Emitter<Batch<Asked>>,
@@ -34,7 +36,7 @@ pub(super) async fn batches(
             continue;
         }
         ::metrics::histogram!(metrics::BATCH_REQUESTS).record(items.len() as f64);
-        out.emit(Batch { items, permit }).await?;
+        out.emit(Batch { items, model: shared.model.take(), permit }).await?;
     }
     Ok(())
 }

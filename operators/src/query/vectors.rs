@@ -78,6 +78,22 @@ impl PreparedArticles {
         prepared
     }
 
+    /// Keeps articles that the edge answered a moment ago, for when it is down.
+    pub(super) fn remember<'a>(&self, articles: impl Iterator<Item = &'a Arc<Article>>, now: Timestamp) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        for article in articles {
+            if kept.young.get(&article.id).is_none_or(|found| found.article.offset != article.offset) {
+                kept.put(Prepared::new(article.clone(), now));
+            }
+        }
+    }
+
+    /// An article from memory, however old; `None` where it is not kept.
+    pub(super) fn kept(&self, article: ArticleId) -> Option<Arc<Article>> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.get(article).map(|prepared| prepared.article.clone())
+    }
+
     /// Articles by their ids; those that are not known are left out. What is kept for longer than `old_ms` is asked for again; where the
     /// edge is down, what is kept, however old.
     pub(super) async fn get(

@@ -72,6 +72,8 @@ pub struct FakeArticles {
     pub articles: Mutex<BTreeMap<ArticleId, Arc<Article>>>,
     pub down: AtomicBool,
     pub searches: AtomicUsize,
+    /// All calls that readers wait for.
+    pub asked: AtomicUsize,
     pub queries: AtomicUsize,
 }
 
@@ -83,6 +85,7 @@ impl FakeArticles {
     }
 
     fn up(&self) -> Result<()> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
         match self.down.load(Ordering::SeqCst) {
             true => Err(EngineError::outside("ask the articles", "connection refused")),
             false => Ok(()),

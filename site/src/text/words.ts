@@ -2,6 +2,8 @@
 const MADE_BY: ReadonlyArray<readonly [RegExp, string]> = [
   [/rerank/i, 'Chosen for you by the reranker, from what you have read'],
   [/session|knn|retriev|embedding|nearest/i, 'Chosen by what lies near to your reading'],
+  [/tree/i, 'Chosen for you, from what is read now'],
+  [/cached/i, 'Chosen for you a moment ago'],
   [/prefer|topic/i, 'Chosen by the topics that you follow'],
   [/also/i, 'What readers of this went on to read'],
   [/similar|related|content/i, 'Stories that lie near to this one'],

@@ -4,7 +4,7 @@ use abovefold_schemas::{Offset, ReaderId};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::{Seen, Served, json_of};
+use super::{Served, json_of, seen};
 
 #[tokio::test]
 async fn an_event_is_in_the_log_under_its_reader_and_its_token_is_understood() {
@@ -42,7 +42,7 @@ async fn readers_see_another_namespace_from_one_request_to_the_next() {
     };
     assert_eq!(namespace().await, "main");
     let under_way = served.reading.seen();
-    served.reading.switch(Seen { namespace: "green".into(), query: served.query.clone(), model: None });
+    served.reading.switch(seen("green", &served.query));
     assert_eq!(namespace().await, "green");
     assert_eq!(under_way.namespace, "main", "a request goes on with what it began with");
     assert!(

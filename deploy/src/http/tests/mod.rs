@@ -26,6 +26,10 @@ use serde_json::Value;
 use tokio::{net::TcpListener, sync::oneshot};
 
 use super::{App, Reading, Seen, router, serve};
+use crate::{
+    config::Config,
+    models::{Loaded, Models},
+};
 
 const NOON: i64 = 1_704_110_400_000;
 
@@ -49,6 +53,7 @@ impl Served {
         log.create_topic("user_events", 4).await.unwrap();
         let articles = Arc::new(EmbeddedArticles::open(&home.path().join("articles")).await.unwrap());
         articles.apply((1..=30).map(article).collect(), &[Offset(31)]).await.unwrap();
+        let config = Config::load(None, &[("home", home.path().display().to_string())]).unwrap();
         let (runtime, store) = (Runtime::real(), Arc::new(MemoryStore::new()));
         let query = Query::start(QueryContext {
             runtime: runtime.clone(),
@@ -64,10 +69,12 @@ impl Served {
             past: false,
             settings: QuerySettings { after_wait_ms: 30, ..QuerySettings::default() },
         });
-        let reading = Reading::new(Seen { namespace: "main".into(), query: query.clone(), model: None });
+        let reading = Reading::new(seen("main", &query));
+        let models = Models::new(config, runtime.clone(), reading.clone(), Loaded::default());
         let app = App {
             runtime,
             reading: reading.clone(),
+            models,
             partitions: 4,
             events_topic: "user_events".into(),
             log: log.clone(),
@@ -143,6 +150,11 @@ impl Served {
             .unwrap();
         self.query.refresh().await;
     }
+}
+
+/// A namespace without a model, as readers see it.
+fn seen(namespace: &str, query: &Query) -> Seen {
+    Seen { namespace: namespace.into(), session_model: None, query: query.clone(), model: None }
 }
 
 fn article(id: i64) -> Article {

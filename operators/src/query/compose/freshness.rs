@@ -17,8 +17,8 @@ impl Rule for Freshness {
     fn apply(&self, shared: &Shared, gathered: &mut Gathered) {
         let settings = &shared.settings.composition;
         // Trees see the age, and what trends or is new is in an order of time already.
-        let by_nearness =
-            matches!(gathered.served_by, ServedBy::Knn | ServedBy::Reranker) && !gathered.by_trees;
+        let by_nearness = matches!(gathered.served_by, ServedBy::Knn | ServedBy::Cached | ServedBy::Reranker)
+            && !gathered.by_trees;
         let of_all = if by_nearness { settings.half_life_hours } else { 0.0 };
         if of_all <= 0.0 && settings.section_half_life_hours.is_empty() {
             return;
