@@ -228,6 +228,7 @@ impl Operator for Retrieve {
     }
 
     async fn handle(&mut self, batch: Batch<Known>, out: &mut Emitter<Batch<Gathered>>) -> Result<()> {
+        let Some(batch) = batch.still_wanted(self.shared.runtime.now(), self.name()) else { return Ok(()) };
         let watch = Stopwatch::start();
         let plans: Vec<Plan> = batch.items.iter().map(|known| self.plan(known)).collect();
         let near = self.near(&batch.items, &plans).await;
@@ -236,6 +237,6 @@ impl Operator for Retrieve {
             items.push(self.gather(known, plan, near).await);
         }
         watch.record_stage(self.name());
-        out.emit(Batch { items, permit: batch.permit }).await
+        out.emit(Batch { items, slot: batch.slot }).await
     }
 }

@@ -10,7 +10,7 @@ use abovefold_engine::{
 use abovefold_schemas::{ReaderId, Timestamp};
 
 use super::{
-    QueryContext, QuerySettings, Ranker, after, edge::Edge, fill::Newest, trending::Trending,
+    QueryContext, QuerySettings, Ranker, after, edge::Edge, fill::Newest, load::Load, trending::Trending,
     vectors::PreparedArticles,
 };
 use crate::{articles::ArticleIndex, features::ColumnRanker, learning::Learned};
@@ -35,6 +35,7 @@ pub struct Shared {
     pub(super) state_edge: Edge,
     pub(super) articles_edge: Edge,
     pub(super) ranker_edge: Edge,
+    pub(super) load: Arc<Load>,
 }
 
 impl Shared {
@@ -64,6 +65,7 @@ impl Shared {
             state_edge: edge("state", settings.state_limit_ms),
             articles_edge: edge("articles", settings.articles_limit_ms),
             ranker_edge: edge("ranker", settings.ranker_limit_ms),
+            load: Arc::default(),
             namespace,
             partitions,
             store,
