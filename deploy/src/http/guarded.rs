@@ -29,10 +29,11 @@ pub(super) fn describe(document: &mut Value) {
 
 fn describe_operation(path: &str, method: &Method, operation: &mut Map<String, Value>) {
     let need = Need::of(Some(path), method);
-    let mut refusals = vec![("429", "There were too many requests from this client")];
+    let mut refusals = Vec::new();
     if need != Need::Nothing {
         operation.insert("security".into(), json!([{"bearer": []}]));
         refusals.push(("401", "It asks for a key or a token"));
+        refusals.push(("429", "There were too many requests from this client"));
         refusals.push(("503", "An edge is down"));
     }
     match need {
