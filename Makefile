@@ -61,6 +61,7 @@ setup:
 	@$(SETUP)/native.sh
 	@$(SETUP)/servers.sh
 	@$(SETUP)/sklearn.sh
+	@$(SETUP)/schemathesis.sh
 	@$(SETUP)/site.sh
 
 fmt:

@@ -43,6 +43,7 @@ put PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD 1
 put_if_there ABOVEFOLD_KAFKA_HOME "$ABOVEFOLD_CACHE/kafka-4.1.1"
 put_if_there ABOVEFOLD_ELASTICSEARCH_HOME "$ABOVEFOLD_CACHE/elasticsearch-8.19.5"
 put_if_there ABOVEFOLD_SKLEARN_PYTHON "$ABOVEFOLD_CACHE/sklearn-venv/bin/python"
+put_if_there ABOVEFOLD_SCHEMATHESIS "$ABOVEFOLD_CACHE/schemathesis-venv/bin/schemathesis"
 put_if_there ABOVEFOLD_REDIS_SERVER "$(command -v redis-server || true)"
 put_if_there ABOVEFOLD_KCAT "$(command -v kcat || true)"
 put_if_there ABOVEFOLD_CHROMIUM "$(command -v chromium || command -v chromium-browser || command -v google-chrome || true)"

@@ -268,6 +268,14 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// A token by which a reader is read and written over HTTP, signed with http.token_secret
+    Token {
+        #[arg(long, value_name = "ID")]
+        reader: String,
+        /// How long it is taken
+        #[arg(long, value_name = "TIME", default_value = "1h")]
+        ttl: String,
+    },
     /// The OpenAPI document of the HTTP interface
     Openapi,
 }

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::{
     config::Config,
+    http::Keys,
     output::Output,
     owner,
     session::{Model, load_model},
@@ -50,6 +51,13 @@ pub async fn run(config: Config, graph_only: bool, json: bool, output: &Output) 
     });
     let folder = config.model_folder().map_or("none".into(), |folder| folder.display().to_string());
     found.push(("model", folder, model));
+    let keys = match Keys::load(&config.http) {
+        Ok(keys) => keys.in_words(),
+        Err(error) => {
+            found.push(("http", config.http.listen.clone(), Err(error)));
+            String::new()
+        }
+    };
     if json {
         let rows: Vec<_> = found
             .iter()
@@ -62,6 +70,7 @@ pub async fn run(config: Config, graph_only: bool, json: bool, output: &Output) 
     } else {
         output.line(config.masked());
         say_graphs(&graphs, false, output);
+        output.line(format!("http {}: {keys}", config.http.listen));
         for (what, url, answer) in &found {
             output.line(match answer {
                 Ok(text) => format!("ok      {what} {url}: {text}"),

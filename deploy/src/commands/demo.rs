@@ -75,7 +75,7 @@ pub async fn run(mut config: Config, exit: bool, seed: u64, output: Output) -> a
     let model = loaded.model.clone();
     namespaces::check_worker(&namespace, model.as_ref().map(Model::facts), &session.config.steps())?;
     let _owner = serve::own(&session).await?;
-    let listener = serve::bind(&session).await?;
+    let door = serve::bind(&session).await?;
     let worker =
         Worker::start(&session, &namespace, model.as_ref().map(|model| model.inference.clone())).await?;
     let graphs = worker.graphs.clone();
@@ -86,7 +86,7 @@ pub async fn run(mut config: Config, exit: bool, seed: u64, output: Output) -> a
             show(&session, &query, seed).await?;
             drop(query);
         } else {
-            let reading = serve::listen_on(&session, listener, &namespace, loaded, graphs);
+            let reading = serve::listen_on(&session, door, &namespace, loaded, graphs);
             tokio::try_join!(reading, live(&session, &data))?;
         }
         stop.send_replace(true);

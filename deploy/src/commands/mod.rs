@@ -15,6 +15,7 @@ mod replay;
 mod serve;
 mod simulate;
 mod sql;
+mod token;
 mod train;
 
 use std::sync::Arc;
@@ -89,6 +90,7 @@ pub async fn run(cli: Cli, output: Output) -> anyhow::Result<()> {
             output.line(crate::http::openapi_json());
             return Ok(());
         }
+        Command::Token { reader, ttl } => return token::run(&config, reader, ttl, &output),
         Command::Check { graph, json } => return check::run(config, *graph, *json, &output).await,
         Command::Demo { exit, seed, .. } => return demo::run(config, *exit, *seed, output).await,
         _ => {}

@@ -12,7 +12,7 @@ use crate::{
     config::Config,
     edges::reached,
     forgotten::remove_forgotten,
-    http::{self, App, Reading, Seen},
+    http::{self, App, Guard, Reading, Seen, Transport},
     models::{Loaded, Models},
     namespaces::{self, LIVE, Namespaces},
     owner,
@@ -38,26 +38,26 @@ pub async fn process(session: Session) -> anyhow::Result<()> {
 /// The read path and the site alone.
 pub async fn serve(session: Session) -> anyhow::Result<()> {
     // A port in use shows before a namespace is made.
-    let listener = bind(&session).await?;
+    let door = bind(&session).await?;
     let (namespace, loaded) = prepare(&session, Part::Ranks).await?;
-    listen_on(&session, listener, &namespace, loaded, Vec::new()).await
+    listen_on(&session, door, &namespace, loaded, Vec::new()).await
 }
 
 /// Write path and read path in one process. A namespace that stands at a past moment is shown as it is, and nothing is folded.
 pub async fn run(session: Session) -> anyhow::Result<()> {
     // A port in use shows before a namespace is made.
-    let listener = bind(&session).await?;
+    let door = bind(&session).await?;
     let (namespace, loaded) = prepare(&session, Part::Both).await?;
     if namespace.until.is_some() {
         let _owner = own(&session).await?;
-        return listen_on(&session, listener, &namespace, loaded, Vec::new()).await;
+        return listen_on(&session, door, &namespace, loaded, Vec::new()).await;
     }
     let model = loaded.model.as_ref();
     namespaces::check_worker(&namespace, model.map(Model::facts), &session.config.steps())?;
     let _owner = own(&session).await?;
     let worker = Worker::start(&session, &namespace, model.map(|model| model.inference.clone())).await?;
     let graphs = worker.graphs.clone();
-    let reading = listen_on(&session, listener, &namespace, loaded, graphs);
+    let reading = listen_on(&session, door, &namespace, loaded, graphs);
     tokio::try_join!(reading, worker.finish_beside_readers())?;
     Ok(())
 }
@@ -111,12 +111,24 @@ pub async fn own(session: &Session) -> anyhow::Result<Option<owner::OwnerGuard>>
     if session.config.is_embedded() { owner::announce(session).await.map(Some) } else { Ok(None) }
 }
 
-/// Takes the port.
-pub async fn bind(session: &Session) -> anyhow::Result<TcpListener> {
-    let address = &session.config.http.listen;
-    TcpListener::bind(address)
-        .await
-        .with_context(|| format!("listen on {address}: choose another one by --listen, or stop what uses it"))
+/// A port that was taken, and who may come in.
+#[derive(Debug)]
+pub struct Door {
+    listener: TcpListener,
+    guard: Guard,
+}
+
+/// Takes the port, where the configuration's keys allow that.
+pub async fn bind(session: &Session) -> anyhow::Result<Door> {
+    let http = &session.config.http;
+    let guard = Guard::new(http, session.runtime.clone())?;
+    let address = &http.listen;
+    let listener = TcpListener::bind(address).await.with_context(|| {
+        format!("listen on {address}: choose another one by --listen, or stop what uses it")
+    })?;
+    // Nothing is accepted before this is known.
+    guard.check_address(listener.local_addr()?, http.open)?;
+    Ok(Door { listener, guard })
 }
 
 /// The read path of a namespace, as a handle.
@@ -172,7 +184,7 @@ async fn keep_forgetting(session: &Session, namespace: &NamespaceRecord) -> anyh
 /// Serves until the process is told to stop.
 pub async fn listen_on(
     session: &Session,
-    listener: TcpListener,
+    door: Door,
     namespace: &NamespaceRecord,
     loaded: Loaded,
     graphs: Vec<Graph>,
@@ -211,7 +223,10 @@ pub async fn listen_on(
         troubles: session.troubles.clone(),
         metrics: Arc::new(move || rendered.render()),
         graphs,
+        guard: Arc::new(door.guard),
+        body_time: session.config.http.body_time(),
     };
+    let listener = door.listener;
     session.output.line(format!("The Daily Chronicle is at http://{}/", listener.local_addr()?));
     let upkeep = session.runtime.clone();
     let upkeep = session.runtime.spawn(async move {
@@ -225,7 +240,9 @@ pub async fn listen_on(
         // A closed channel is a stop as well.
         stop.wait_for(|stop| *stop).await.ok();
     };
-    let served = http::serve(listener, http::router(Arc::new(app)), shutdown).await.context("serve HTTP");
+    let bounds = Transport::new(&session.config.http);
+    let served = http::serve(listener, http::router(Arc::new(app)), bounds, shutdown).await;
+    let served = served.context("serve HTTP");
     upkeep.abort();
     served
 }

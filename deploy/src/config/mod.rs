@@ -1,5 +1,7 @@
 //! The configuration: defaults in one commented TOML, then a file, then `ABOVEFOLD__...` variables, then flags.
 
+mod http;
+
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -26,6 +28,8 @@ use figment::{
     providers::{Env, Format, Serialized, Toml},
 };
 use serde::{Deserialize, Serialize};
+
+pub use http::HttpConfig;
 
 use crate::models::ModelsFolder;
 
@@ -92,13 +96,6 @@ pub struct InferenceConfig {
     pub device: String,
     pub precision: String,
     pub threads: usize,
-}
-
-/// The HTTP interface.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct HttpConfig {
-    pub listen: String,
 }
 
 /// What is logged.
@@ -254,6 +251,7 @@ impl Config {
         for secret in [&mut shown.elasticsearch.api_key, &mut shown.elasticsearch.password] {
             *secret = secret.as_ref().map(|_| "***".into());
         }
+        shown.http.mask();
         for url in [&mut shown.log, &mut shown.state, &mut shown.articles] {
             *url = abovefold_engine::state::masked(url);
         }
@@ -326,6 +324,9 @@ mod tests {
         let mut config = Config::load(None, &[("state", "redis://me:hunter2@h:1/0".into())]).unwrap();
         config.kafka.insert("sasl.password".into(), "hunter2".into());
         config.elasticsearch.api_key = Some("hunter2".into());
+        config.http.api_keys = vec!["hunter2".into()];
+        config.http.admin_keys = vec!["hunter2".into()];
+        config.http.token_secret = "hunter2".into();
         assert!(!config.masked().contains("hunter2"), "{}", config.masked());
     }
 

@@ -10,7 +10,9 @@ use axum::{
 use serde_json::Value;
 use utoipa::OpenApi;
 
-use super::{answers, articles, events, health, metrics, models, ops, problem, readers, recommend};
+use super::{
+    answers, articles, events, guarded, health, metrics, models, ops, problem, readers, recommend, shapes,
+};
 
 /// Where the pages' one style sheet lies.
 pub(super) const STYLE_PATH: &str = "/pages.css";
@@ -28,6 +30,7 @@ pub(super) const STYLE_PATH: &str = "/pages.css";
         readers::active,
         events::post_preferences,
         events::forget,
+        events::forget_active,
         health::health,
         metrics::render,
         ops::page,
@@ -45,7 +48,10 @@ struct Document;
 
 /// The interface as an OpenAPI document.
 pub(super) fn document() -> Value {
-    serde_json::to_value(Document::openapi()).expect("an OpenAPI document is JSON")
+    let mut document = serde_json::to_value(Document::openapi()).expect("an OpenAPI document is JSON");
+    shapes::describe(&mut document);
+    guarded::describe(&mut document);
+    document
 }
 
 /// `GET /openapi.json`

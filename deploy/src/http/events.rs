@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use abovefold_engine::log::NewRecord;
-use abovefold_schemas::{ArticleId, Event, EventKind};
+use abovefold_schemas::{ArticleId, Event, EventError, EventKind};
 use axum::{
     Json,
     extract::{Path, State},
@@ -15,7 +15,8 @@ use utoipa::ToSchema;
 use super::{
     App,
     answers::EventAccepted,
-    fields::{Body, Fields, bytes, reader},
+    fields::{Body, Fields, check_names, reader},
+    keys::Caller,
     problem::Problem,
 };
 
@@ -87,13 +88,18 @@ pub(super) struct PreferencesBody {
     (status = 422, description = "A field is missing, mistyped or out of its range", body = Problem, content_type = "application/problem+json"),
     (status = 503, description = "The log is down", body = Problem, content_type = "application/problem+json"),
 ))]
-pub(super) async fn post_event(State(app): State<Arc<App>>, body: Body) -> Accepted {
-    let body = bytes(body)?;
+pub(super) async fn post_event(State(app): State<Arc<App>>, caller: Caller, Body(body): Body) -> Accepted {
     if body.trim_ascii_start().first() != Some(&b'{') {
         // A list would be taken for the fields in their order.
         Fields::parse(&body)?;
     }
-    append(&app, Event::from_json(&body)?).await
+    let event = match Event::from_json(&body) {
+        // It may be that a whole number is written as 1.0.
+        Err(EventError::Field { .. }) => Event::from_json(Fields::parse(&body)?.into_json().as_bytes())?,
+        read => read?,
+    };
+    check_names(&body)?;
+    append(&app, &caller, event).await
 }
 
 /// The topics that a reader chose, as an event.
@@ -104,29 +110,37 @@ pub(super) async fn post_event(State(app): State<Arc<App>>, body: Body) -> Accep
 pub(super) async fn post_preferences(
     State(app): State<Arc<App>>,
     Path(user_id): Path<String>,
-    body: Body,
+    caller: Caller,
+    Body(body): Body,
 ) -> Accepted {
     let reader = reader("user_id", user_id)?;
-    let topics = Fields::parse(&bytes(body)?)?.value("topics");
+    let topics = Fields::parse(&body)?.value("topics");
     // The event's own reader checks the topics, so that both ways in refuse the same.
     let event = json!({"user_id": reader.as_str(), "type": "preferences", "topics": topics});
-    append(&app, Event::from_json(event.to_string().as_bytes())?).await
+    append(&app, &caller, Event::from_json(event.to_string().as_bytes())?).await
 }
 
 /// Asks for a reader to be forgotten, as an event.
 #[utoipa::path(delete, path = "/users/{user_id}", tag = "events",
     params(("user_id" = String, Path, description = "The reader")),
     responses((status = 202, description = "It is in the log", body = EventAccepted)))]
-pub(super) async fn forget(State(app): State<Arc<App>>, Path(user_id): Path<String>) -> Accepted {
-    append(&app, Event::of_kind(reader("user_id", user_id)?, EventKind::Forget)).await
+pub(super) async fn forget(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(user_id): Path<String>,
+) -> Accepted {
+    append(&app, &caller, Event::of_kind(reader("user_id", user_id)?, EventKind::Forget)).await
 }
 
 /// The same for the reader whose name is that of another path.
-pub(super) async fn forget_active(State(app): State<Arc<App>>) -> Accepted {
-    append(&app, Event::of_kind(reader("user_id", "active")?, EventKind::Forget)).await
+#[utoipa::path(delete, path = "/users/active", tag = "events",
+    responses((status = 202, description = "It is in the log", body = EventAccepted)))]
+pub(super) async fn forget_active(State(app): State<Arc<App>>, caller: Caller) -> Accepted {
+    append(&app, &caller, Event::of_kind(reader("user_id", "active")?, EventKind::Forget)).await
 }
 
-async fn append(app: &App, event: Event) -> Accepted {
+async fn append(app: &App, caller: &Caller, event: Event) -> Accepted {
+    caller.may_act_for(&event.user_id)?;
     let record = NewRecord::keyed(event.user_id.as_bytes().to_vec(), event.to_json());
     let appended = app.runtime.timeout(LIMIT, app.log.append(&app.events_topic, vec![record])).await;
     let appended =

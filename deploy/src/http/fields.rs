@@ -1,27 +1,63 @@
 //! Fields of a request, read one by one, so that an error names the one that is to blame.
 
-use std::{collections::BTreeMap, ops::RangeInclusive};
+use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc};
 
 use abovefold_schemas::{ArticleId, ReaderId};
-use axum::{body::Bytes, extract::rejection::BytesRejection, http::StatusCode};
+use axum::{
+    body::Bytes,
+    extract::{FromRequest, Request, rejection::BytesRejection},
+    http::{HeaderMap, StatusCode, header},
+};
 use serde_json::{Map, Value};
 
-use super::{MAX_BODY_BYTES, problem::Problem};
+use super::{App, MAX_BODY_BYTES, problem::Problem, unique::UniqueNames};
 
-/// A body as axum read it.
-pub(super) type Body = Result<Bytes, BytesRejection>;
+/// A whole body, as it is: not too long, not packed, and not too slow.
+#[derive(Debug)]
+pub(super) struct Body(pub(super) Bytes);
 /// The parameters of a query string.
 pub(super) type Parameters = axum::extract::Query<BTreeMap<String, String>>;
 
-/// The bytes of a body, or why they are not taken.
-pub(super) fn bytes(body: Body) -> Result<Bytes, Problem> {
-    body.map_err(|rejection| match rejection.status() {
+impl FromRequest<Arc<App>> for Body {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
+        if is_packed(request.headers()) {
+            let detail = "the body is packed (Content-Encoding); send it as it is";
+            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
+        }
+        match app.runtime.timeout(app.body_time, Bytes::from_request(request, app)).await {
+            Some(body) => body.map(Self).map_err(refused),
+            None => {
+                let detail = format!("the body did not come within {} s", app.body_time.as_secs_f64());
+                Err(Problem::new(StatusCode::REQUEST_TIMEOUT, detail))
+            }
+        }
+    }
+}
+
+/// Whether a body would have to be unpacked, which may make very much of very little.
+fn is_packed(headers: &HeaderMap) -> bool {
+    let as_it_is = |value: &[u8]| value.is_empty() || value.eq_ignore_ascii_case(b"identity");
+    headers.get_all(header::CONTENT_ENCODING).iter().any(|value| !as_it_is(value.as_bytes()))
+}
+
+fn refused(rejection: BytesRejection) -> Problem {
+    match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => Problem::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             format!("the body has more than {MAX_BODY_BYTES} bytes"),
         ),
         status => Problem::new(status, rejection.body_text()),
-    })
+    }
+}
+
+/// Whether no name of the JSON text is there twice.
+pub(super) fn check_names(body: &[u8]) -> Result<(), Problem> {
+    match serde_json::from_slice::<UniqueNames>(body) {
+        Ok(UniqueNames) => Ok(()),
+        Err(error) => Err(Problem::unreadable(format!("the body is not JSON: {error}"))),
+    }
 }
 
 /// The fields of a JSON object. Unknown ones are ignored, and `null` is as good as absent.
@@ -30,8 +66,12 @@ pub(super) struct Fields(Map<String, Value>);
 
 impl Fields {
     pub(super) fn parse(body: &[u8]) -> Result<Self, Problem> {
+        check_names(body)?;
         match serde_json::from_slice(body) {
-            Ok(Value::Object(fields)) => Ok(Self(fields)),
+            Ok(Value::Object(mut fields)) => {
+                fields.values_mut().for_each(take_whole_numbers);
+                Ok(Self(fields))
+            }
             Ok(_) => Err(Problem::unreadable("the body is JSON, but no object")),
             Err(error) => Err(Problem::unreadable(format!("the body is not JSON: {error}"))),
         }
@@ -49,6 +89,11 @@ impl Fields {
                 read(value).map(Some).ok_or_else(|| Problem::field(name, &format!("is not {expected}")))
             }
         }
+    }
+
+    /// The object again, as JSON.
+    pub(super) fn into_json(self) -> String {
+        Value::Object(self.0).to_string()
     }
 
     /// A field as it is; null where it is absent.
@@ -105,6 +150,24 @@ impl Fields {
             list.iter().map(|value| value.as_i64().map(ArticleId)).collect::<Option<Vec<_>>>()
         };
         Ok(self.get(name, &expected, read)?.unwrap_or_default())
+    }
+}
+
+/// Whole numbers up to this one are exact as floats; beyond it, one may stand for another.
+const MOST_EXACT: f64 = 9_007_199_254_740_992.0;
+
+/// JSON does not tell 1.0 from 1, and programs write either: what is whole and exact becomes an integer.
+fn take_whole_numbers(value: &mut Value) {
+    match value {
+        Value::Number(number) => {
+            let float = number.as_f64().filter(|_| number.is_f64()).unwrap_or(f64::NAN);
+            if float.fract() == 0.0 && float.abs() <= MOST_EXACT {
+                *number = (float as i64).into();
+            }
+        }
+        Value::Array(list) => list.iter_mut().for_each(take_whole_numbers),
+        Value::Object(object) => object.values_mut().for_each(take_whole_numbers),
+        Value::Null | Value::Bool(_) | Value::String(_) => {}
     }
 }
 

@@ -14,6 +14,9 @@ pub const REQUESTS: &str = "abovefold_http_requests_total";
 /// Seconds from a request's head to its answer's (histogram, label `route`).
 pub const REQUEST_SECONDS: &str = "abovefold_http_request_seconds";
 
+/// Connections that are open (gauge).
+pub const CONNECTIONS: &str = "abovefold_http_connections";
+
 /// Everything that this process counts.
 #[utoipa::path(get, path = "/metrics", tag = "operations",
     responses((status = 200, description = "Prometheus text", body = String, content_type = "text/plain")))]

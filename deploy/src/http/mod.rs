@@ -2,14 +2,23 @@
 //!
 //! Every answer that is no success is `application/problem+json` (RFC 9457) and names the field that is to blame. `docs/` lists the
 //! endpoints; `/openapi.json` describes them.
+//!
+//! A request passes, in this order: [`transport`] (connections, and how long they may take), [`dress`] (security headers, the form of
+//! errors, metrics), [`guard`] (who asks, whether it may, and how often), and its route, which reads a bounded body and passes on the
+//! client's [`deadline`].
 
 mod answers;
 mod articles;
+mod deadline;
 mod docs;
 mod dress;
 mod events;
 mod fields;
+mod guard;
+mod guarded;
 mod health;
+mod keys;
+mod limits;
 pub mod metrics;
 mod models;
 mod ops;
@@ -17,32 +26,35 @@ mod problem;
 mod readers;
 mod reading;
 mod recommend;
+mod shapes;
 mod site;
 #[cfg(test)]
 mod tests;
+mod token;
+mod transport;
+mod unique;
 
-use std::{fmt, future::Future, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use abovefold_engine::{Graph, Runtime, Troubles, log::Log, state::StateStore};
 use abovefold_operators::articles::ArticleIndex;
 use axum::{
     Router,
     extract::DefaultBodyLimit,
-    middleware::from_fn,
+    middleware::{from_fn, from_fn_with_state},
     routing::{get, post},
-    serve::ListenerExt,
 };
-use tokio::{net::TcpListener, sync::oneshot};
 use tower_http::compression::CompressionLayer;
 
+pub use guard::Guard;
+pub use keys::Keys;
 pub use reading::{Reading, Seen};
+pub use transport::{Transport, serve};
 
 use crate::models::Models;
 
 /// The greatest body that is taken, in bytes.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
-/// How long requests in flight may take once the program was asked to stop.
-const LAST_REQUESTS: Duration = Duration::from_secs(10);
 
 /// The metrics as Prometheus reads them.
 pub type MetricsText = Arc<dyn Fn() -> String + Send + Sync>;
@@ -71,6 +83,10 @@ pub struct App {
     pub metrics: MetricsText,
     /// The dataflows of this process beside the read path, for the operations page.
     pub graphs: Vec<Graph>,
+    /// Who may ask, and how much.
+    pub guard: Arc<Guard>,
+    /// How long the body of a request may take.
+    pub body_time: Duration,
 }
 
 impl fmt::Debug for App {
@@ -88,7 +104,9 @@ impl App {
 
 /// The routes of the contract and the site.
 pub fn router(app: Arc<App>) -> Router {
-    Router::new()
+    let guard = app.guard.clone();
+    let cors = guard.cors();
+    let router = Router::new()
         .route("/health", get(health::health))
         .route("/event", post(events::post_event))
         .route("/recommend", post(recommend::post_recommend))
@@ -109,36 +127,13 @@ pub fn router(app: Arc<App>) -> Router {
         .route(docs::STYLE_PATH, get(docs::style))
         .with_state(app)
         .fallback(site::serve)
+        .layer(from_fn_with_state(guard, guard::admit))
         .layer(from_fn(dress::dress))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .layer(CompressionLayer::new())
-}
-
-/// Serves until `shutdown`, then until the requests in flight are answered, at most ten seconds.
-///
-/// # Errors
-/// When the listener fails.
-pub async fn serve(
-    listener: TcpListener,
-    router: Router,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
-    // Answers are small and waited for: a packet should not wait for the next one.
-    let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
-    let (asked, asked_to_stop) = oneshot::channel();
-    let server = axum::serve(listener, router).with_graceful_shutdown(async move {
-        shutdown.await;
-        asked.send(()).ok();
-    });
-    let patience = async {
-        // An error means that the server ended without having been asked, and then this branch loses.
-        asked_to_stop.await.ok();
-        tokio::time::sleep(LAST_REQUESTS).await;
-    };
-    tokio::select! {
-        biased;
-        ended = server.into_future() => ended,
-        () = patience => Ok(()),
+        .layer(CompressionLayer::new());
+    match cors {
+        Some(cors) => router.layer(cors),
+        None => router,
     }
 }
 

@@ -1,5 +1,7 @@
 //! Errors as RFC 9457 has them.
 
+use std::time::Duration;
+
 use abovefold_engine::EngineError;
 use abovefold_operators::query::QueryError;
 use abovefold_schemas::EventError;
@@ -31,6 +33,9 @@ pub struct Problem {
     /// The field of the request that is to blame.
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<String>,
+    /// After how many seconds it may go through; said in a header.
+    #[serde(skip)]
+    retry_after: Option<u64>,
 }
 
 fn as_number<S: serde::Serializer>(status: &StatusCode, serializer: S) -> Result<S::Ok, S::Error> {
@@ -41,7 +46,7 @@ impl Problem {
     /// A problem in words.
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         let title = status.canonical_reason().unwrap_or("Error").into();
-        Self { kind: "about:blank", title, status, detail: detail.into(), field: None }
+        Self { kind: "about:blank", title, status, detail: detail.into(), field: None, retry_after: None }
     }
 
     /// A field of the request that cannot be taken.
@@ -63,7 +68,14 @@ impl Problem {
 
     /// An edge that is down; the same request may go through later.
     pub(super) fn unavailable(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+        Self { retry_after: Some(1), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, detail) }
+    }
+
+    /// A client that asked for too much, and may ask again after this time.
+    pub(super) fn too_many(wait: Duration) -> Self {
+        let seconds = wait.as_millis().div_ceil(1_000).max(1) as u64;
+        let detail = format!("there are too many requests from here; ask again in {seconds} s");
+        Self { retry_after: Some(seconds), ..Self::new(StatusCode::TOO_MANY_REQUESTS, detail) }
     }
 }
 
@@ -81,6 +93,7 @@ impl From<QueryError> for Problem {
     fn from(error: QueryError) -> Self {
         match error {
             QueryError::Token(reason) => Self::field("after", &reason),
+            QueryError::Late => Self::new(StatusCode::GATEWAY_TIMEOUT, error.to_string()),
             other => Self::unavailable(other.to_string()),
         }
     }
@@ -98,13 +111,27 @@ impl From<EventError> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let status = self.status;
+        let (status, retry_after) = (self.status, self.retry_after);
         let mut response = (status, Json(self)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        if let Some(seconds) = retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        match status {
+            StatusCode::UNAUTHORIZED => {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            // What is taken instead.
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+                headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+            }
+            // The rest of the body is not read any more.
+            StatusCode::REQUEST_TIMEOUT => {
+                headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            _ => {}
         }
         response
     }

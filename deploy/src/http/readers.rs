@@ -12,7 +12,9 @@ use axum::{
 use super::{
     App,
     answers::{ActiveReader, HistoryEntry, ReaderPage, Slate},
+    deadline::Deadline,
     fields::{self, Parameters},
+    keys::Caller,
     problem::Problem,
 };
 
@@ -27,17 +29,22 @@ const TITLES: Duration = Duration::from_secs(2);
         (status = 503, description = "The state store is down", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn demo(
     State(app): State<Arc<App>>,
+    caller: Caller,
+    Deadline(deadline): Deadline,
     Path(user_id): Path<String>,
     Query(parameters): Parameters,
 ) -> Result<Json<ReaderPage>, Problem> {
     let reader = fields::reader("user_id", user_id)?;
+    caller.may_act_for(&reader)?;
     let k = fields::number(&parameters, "k", 1..=100, 10)?;
-    let request = Request { k, after: parameters.get("after").cloned(), ..Request::new(reader.clone()) };
+    let after = parameters.get("after").cloned();
+    let request = Request { k, after, deadline, ..Request::new(reader.clone()) };
     // First the slate, since that is what waits for `after`.
     let seen = app.seen();
     let slate = Slate::of(seen.query.recommend(request).await?, &seen.namespace, None);
     let state = seen.query.reader(&reader).await?.state.unwrap_or_default();
-    let articles = titles(&app, &state.reads).await;
+    let left = deadline.map_or(TITLES, |deadline| left_of(TITLES, deadline.millis_since(app.runtime.now())));
+    let articles = titles(&app, &state.reads, left).await;
     let entry =
         |read: &Read| HistoryEntry::of(read, articles.get(&ArticleId(read.article_id)).map(AsRef::as_ref));
     Ok(Json(ReaderPage {
@@ -50,14 +57,19 @@ pub(super) async fn demo(
     }))
 }
 
-async fn titles(app: &App, reads: &[Read]) -> BTreeMap<ArticleId, Arc<Article>> {
+/// The lesser of a limit and the milliseconds that are left.
+fn left_of(limit: Duration, millis: i64) -> Duration {
+    limit.min(Duration::from_millis(millis.try_into().unwrap_or(0)))
+}
+
+async fn titles(app: &App, reads: &[Read], limit: Duration) -> BTreeMap<ArticleId, Arc<Article>> {
     let mut ids: Vec<ArticleId> = reads.iter().map(|read| ArticleId(read.article_id)).collect();
     ids.sort_unstable();
     ids.dedup();
     if ids.is_empty() {
         return BTreeMap::new();
     }
-    let found = match app.runtime.timeout(TITLES, app.articles.get(&ids)).await {
+    let found = match app.runtime.timeout(limit, app.articles.get(&ids)).await {
         Some(Ok(found)) => found,
         Some(Err(error)) => {
             tracing::warn!(%error, "a history is shown without titles");

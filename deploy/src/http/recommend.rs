@@ -12,7 +12,9 @@ use utoipa::ToSchema;
 use super::{
     App,
     answers::Slate,
-    fields::{self, Body, Fields, Parameters, bytes},
+    deadline::Deadline,
+    fields::{self, Body, Fields, Parameters},
+    keys::Caller,
     problem::Problem,
 };
 
@@ -56,8 +58,13 @@ pub(super) struct RecommendRequest {
     (status = 422, description = "A field is missing, mistyped or out of its range", body = Problem, content_type = "application/problem+json"),
     (status = 503, description = "Nothing to serve from", body = Problem, content_type = "application/problem+json"),
 ))]
-pub(super) async fn post_recommend(State(app): State<Arc<App>>, body: Body) -> Result<Json<Slate>, Problem> {
-    answer(&app, read(&bytes(body)?)?).await
+pub(super) async fn post_recommend(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Deadline(deadline): Deadline,
+    Body(body): Body,
+) -> Result<Json<Slate>, Problem> {
+    answer(&app, &caller, Request { deadline, ..read(&body)? }).await
 }
 
 /// Stories near to an article, for a reader.
@@ -69,6 +76,8 @@ pub(super) async fn post_recommend(State(app): State<Arc<App>>, body: Body) -> R
         (status = 422, description = "A parameter is missing or wrong", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn related(
     State(app): State<Arc<App>>,
+    caller: Caller,
+    Deadline(deadline): Deadline,
     Path(article_id): Path<String>,
     Query(parameters): Parameters,
 ) -> Result<Json<Slate>, Problem> {
@@ -78,12 +87,14 @@ pub(super) async fn related(
         k: fields::number(&parameters, "k", 1..=MAX_K, RELATED)?,
         page: Some(page),
         after: parameters.get("after").cloned(),
+        deadline,
         ..Request::new(fields::reader("user_id", reader)?)
     };
-    answer(&app, request).await
+    answer(&app, &caller, request).await
 }
 
-async fn answer(app: &App, request: Request) -> Result<Json<Slate>, Problem> {
+async fn answer(app: &App, caller: &Caller, request: Request) -> Result<Json<Slate>, Problem> {
+    caller.may_act_for(&request.reader)?;
     let page = request.page.map(|page| page.0);
     let seen = app.seen();
     let slate = seen.query.recommend(request).await?;

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use abovefold_schemas::{ArticleId, Timestamp, state::ReaderState};
 use bytes::Bytes;
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::oneshot;
 
 use super::{
     ServingModel,
     features::Seen,
-    metrics::Stopwatch,
+    load::Slot,
+    metrics::{self, Stopwatch},
     request::{QueryError, Request, ServedBy, Slate, Source, StateSeen},
 };
 use crate::articles::Article;
@@ -21,21 +22,47 @@ pub struct Batch<T> {
     /// What all of them are ordered by, whatever is put in force meanwhile.
     pub(super) model: Arc<ServingModel>,
     /// Given back when the batch is answered, so that the next one may start.
-    pub(super) permit: OwnedSemaphorePermit,
+    pub(super) slot: Slot,
 }
 
 impl<T> Batch<T> {
     /// The same requests, one step on.
     pub(super) fn map<U>(self, step: impl FnMut(T) -> U) -> Batch<U> {
         let items = self.items.into_iter().map(step).collect();
-        Batch { items, model: self.model, permit: self.permit }
+        Batch { items, model: self.model, slot: self.slot }
     }
 
     /// The same requests, each with what its step found; `found` has one entry an item.
     pub(super) fn zip<F, U>(self, found: Vec<F>, mut step: impl FnMut(T, F) -> U) -> Batch<U> {
         debug_assert_eq!(self.items.len(), found.len());
         let items = self.items.into_iter().zip(found).map(|(item, found)| step(item, found)).collect();
-        Batch { items, model: self.model, permit: self.permit }
+        Batch { items, model: self.model, slot: self.slot }
+    }
+}
+
+/// A request on its way to its answer.
+pub trait OnItsWay {
+    /// What was asked.
+    fn asked(&self) -> &Asked;
+    /// The same, given up by its step.
+    fn into_asked(self) -> Asked;
+}
+
+impl<T: OnItsWay> Batch<T> {
+    /// The requests that somebody still waits for at this moment; `None` where nobody does. Nothing is computed for the others: who went
+    /// away needs no answer, and whose deadline has passed is told so.
+    pub(super) fn still_wanted(self, now: Timestamp, step: &'static str) -> Option<Self> {
+        let is_wanted = |item: &T| item.asked().is_wanted(now);
+        if self.items.iter().all(is_wanted) {
+            return Some(self).filter(|batch| !batch.items.is_empty());
+        }
+        let (wanted, others): (Vec<T>, Vec<T>) = self.items.into_iter().partition(is_wanted);
+        ::metrics::counter!(metrics::DROPPED, "step" => step).increment(others.len() as u64);
+        for other in others {
+            // Whoever asked may be gone.
+            other.into_asked().reply.send(Err(QueryError::Late)).ok();
+        }
+        (!wanted.is_empty()).then_some(Self { items: wanted, model: self.model, slot: self.slot })
     }
 }
 
@@ -46,6 +73,42 @@ pub struct Asked {
     pub(super) fresh: bool,
     pub(super) reply: oneshot::Sender<Result<Slate, QueryError>>,
     pub(super) watch: Stopwatch,
+}
+
+impl Asked {
+    fn is_wanted(&self, now: Timestamp) -> bool {
+        !self.reply.is_closed() && self.request.deadline.is_none_or(|deadline| now < deadline)
+    }
+}
+
+impl OnItsWay for Asked {
+    fn asked(&self) -> &Asked {
+        self
+    }
+
+    fn into_asked(self) -> Asked {
+        self
+    }
+}
+
+impl OnItsWay for Known {
+    fn asked(&self) -> &Asked {
+        &self.asked
+    }
+
+    fn into_asked(self) -> Asked {
+        self.asked
+    }
+}
+
+impl OnItsWay for Gathered {
+    fn asked(&self) -> &Asked {
+        &self.known.asked
+    }
+
+    fn into_asked(self) -> Asked {
+        self.known.asked
+    }
 }
 
 /// A request and its reader's state.

@@ -25,6 +25,12 @@ pub const CACHE: &str = "abovefold_query_cache_total";
 pub const AFTER_SECONDS: &str = "abovefold_query_after_seconds";
 /// Requests whose `after` could not be waited for (counter).
 pub const STALE: &str = "abovefold_query_stale_total";
+/// Requests that were refused at once (counter, label `why`: `full`, where no more may wait, or `wait`, where it would be too long).
+pub const SHED: &str = "abovefold_query_shed_total";
+/// Requests whose deadline passed before there was an answer (counter).
+pub const LATE: &str = "abovefold_query_late_total";
+/// Requests that a step did not work on, since nobody waited for them any more (counter, label `step`).
+pub const DROPPED: &str = "abovefold_query_dropped_total";
 /// Impressions that were written to their topic (counter).
 pub const IMPRESSIONS: &str = "abovefold_query_impressions_total";
 /// Impressions that were lost because their queue was full or the log refused them (counter).

@@ -34,6 +34,7 @@ pub mod features;
 mod fill;
 pub mod impressions;
 pub mod ladder;
+mod load;
 pub mod metrics;
 pub mod model;
 pub mod probe;
@@ -49,7 +50,7 @@ pub mod state;
 pub mod trending;
 mod vectors;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use abovefold_engine::{
     Dataflow, Graph, Runtime,
@@ -142,20 +143,33 @@ impl Query {
 
     /// Answers a request with a slate. A request that waits for an `after` waits here and holds up nobody.
     ///
+    /// One that could not be answered before its deadline, since so many wait, is refused before it waits; one whose deadline passes is not
+    /// worked on any further.
+    ///
     /// # Errors
-    /// When the token is none of this log, when too many requests wait, or when there is nothing at all to serve from.
-    pub async fn recommend(&self, request: Request) -> Result<Slate, QueryError> {
+    /// When the token is none of this log, when too many requests wait, when the deadline passes, or when there is nothing at all to serve
+    /// from.
+    pub async fn recommend(&self, mut request: Request) -> Result<Slate, QueryError> {
         let watch = metrics::Stopwatch::start();
+        let (runtime, settings) = (&self.shared.runtime, &self.shared.settings);
+        let usual = || Timestamp(runtime.now().0.saturating_add_unsigned(settings.deadline_ms));
+        let deadline = *request.deadline.get_or_insert_with(usual);
         let fresh = match &request.after {
-            Some(token) => self.wait_for(self.after(token)?).await,
+            Some(token) => self.wait_for(self.after(token)?, self.left(deadline) / 2).await,
             None => true,
         };
+        let left = self.left(deadline);
+        self.admit(left)?;
         let (reply, answer) = oneshot::channel();
         self.requests.try_send(Asked { request, fresh, reply, watch }).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => QueryError::Busy,
+            mpsc::error::TrySendError::Full(_) => busy("full"),
             mpsc::error::TrySendError::Closed(_) => QueryError::Stopped,
         })?;
-        answer.await.map_err(|_| QueryError::Stopped)?
+        match runtime.timeout(left, answer).await {
+            Some(Ok(Err(QueryError::Late))) | None => Err(late()),
+            Some(Ok(answered)) => answered,
+            Some(Err(_)) => Err(QueryError::Stopped),
+        }
     }
 
     /// A reader's state, straight from the store.
@@ -233,13 +247,30 @@ impl Query {
         Ok(after)
     }
 
-    /// Whether the marker passed the token's event within the bound.
-    async fn wait_for(&self, after: After) -> bool {
+    /// The time until a moment; nothing where it has passed.
+    fn left(&self, deadline: Timestamp) -> Duration {
+        let millis = deadline.0.saturating_sub(self.shared.runtime.now().0);
+        Duration::from_millis(u64::try_from(millis).unwrap_or(0))
+    }
+
+    /// Whether a request may wait that has so much time left.
+    fn admit(&self, left: Duration) -> Result<(), QueryError> {
+        if left.is_zero() {
+            return Err(late());
+        }
+        let queued = self.requests.max_capacity() - self.requests.capacity();
+        let settings = &self.shared.settings;
+        let takes = self.shared.load.time_behind(queued, settings.batch, settings.batches_in_flight);
+        if takes > left { Err(busy("wait")) } else { Ok(()) }
+    }
+
+    /// Whether the marker passed the token's event within the bound, and within `most`.
+    async fn wait_for(&self, after: After, most: Duration) -> bool {
         let watch = metrics::Stopwatch::start();
         let tag = self.shared.tag(after.position.partition);
         let next = after.position.offset.next();
-        let waited =
-            self.shared.runtime.timeout(self.shared.settings.after_wait(), self.folded(&tag, next)).await;
+        let limit = self.shared.settings.after_wait().min(most);
+        let waited = self.shared.runtime.timeout(limit, self.folded(&tag, next)).await;
         watch.record(metrics::AFTER_SECONDS);
         let fresh = match waited {
             Some(Ok(())) => true,
@@ -266,6 +297,18 @@ impl Query {
     }
 }
 
+/// A request that is refused at once.
+fn busy(why: &'static str) -> QueryError {
+    ::metrics::counter!(metrics::SHED, "why" => why).increment(1);
+    QueryError::Busy
+}
+
+/// A request whose deadline passed.
+fn late() -> QueryError {
+    ::metrics::counter!(metrics::LATE).increment(1);
+    QueryError::Late
+}
+
 /// The read path from the requests that wait to their answers.
 fn dataflow(
     shared: &Arc<Shared>,
@@ -273,10 +316,9 @@ fn dataflow(
     impressions: Option<impressions::Queue>,
 ) -> Dataflow {
     let mut flow = Dataflow::new("query", shared.runtime.clone());
-    let together = (shared.settings.batch, shared.settings.batches_in_flight);
-    let source = shared.clone();
+    let of_source = shared.clone();
     let ranked = flow
-        .source_loop("requests", move |out| source::batches(source, waiting, together, out))
+        .source_loop(source::NAME, move |out| source::batches(waiting, of_source, out))
         .then(&mut flow, state::ReadState::new(shared.clone()))
         .then(&mut flow, retrieve::Retrieve::new(shared.clone()))
         .then(&mut flow, features::Features::new(shared.clone()))

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use abovefold_schemas::{ArticleId, Marker, Offset, ReaderId, state::ReaderState};
+use abovefold_schemas::{ArticleId, Marker, Offset, ReaderId, Timestamp, state::ReaderState};
 
 use crate::articles::Article;
 
@@ -25,6 +25,8 @@ pub struct Request {
     pub device_type: Option<u8>,
     /// Say of each article why it is there.
     pub explain: bool,
+    /// The moment from which on nobody waits for the answer: nothing more is computed for it then. Absent: that of the settings.
+    pub deadline: Option<Timestamp>,
 }
 
 impl Request {
@@ -39,6 +41,7 @@ impl Request {
             categories: Vec::new(),
             device_type: None,
             explain: false,
+            deadline: None,
         }
     }
 }
@@ -200,9 +203,12 @@ pub enum QueryError {
     /// The `after` of a request; the caller's fault.
     #[error("after: {0}")]
     Token(String),
-    /// Too many requests wait; try again.
+    /// Too many requests wait, or so many that this one would be answered too late; try again.
     #[error("too many requests wait for an answer; try again in a moment")]
     Busy,
+    /// The request's deadline passed before there was an answer.
+    #[error("the request's deadline passed before there was an answer; give it more time, or try again")]
+    Late,
     /// The read path has stopped; only a restart helps.
     #[error("the read path has stopped; the program's log says why")]
     Stopped,

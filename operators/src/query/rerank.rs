@@ -174,7 +174,10 @@ impl Operator for Rerank {
         "rerank"
     }
 
-    async fn handle(&mut self, mut batch: Batch<Gathered>, out: &mut Emitter<Batch<Ranked>>) -> Result<()> {
+    async fn handle(&mut self, batch: Batch<Gathered>, out: &mut Emitter<Batch<Ranked>>) -> Result<()> {
+        let Some(mut batch) = batch.still_wanted(self.shared.runtime.now(), self.name()) else {
+            return Ok(());
+        };
         let watch = Stopwatch::start();
         let places: Vec<usize> =
             (0..batch.items.len()).filter(|place| can_rank(&batch.items[*place])).collect();

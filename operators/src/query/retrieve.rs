@@ -301,6 +301,7 @@ impl Operator for Retrieve {
     }
 
     async fn handle(&mut self, batch: Batch<Known>, out: &mut Emitter<Batch<Gathered>>) -> Result<()> {
+        let Some(batch) = batch.still_wanted(self.shared.runtime.now(), self.name()) else { return Ok(()) };
         let watch = Stopwatch::start();
         let session_model = batch.model.session_model();
         let plans: Vec<Plan> = batch.items.iter().map(|known| self.plan(known, session_model)).collect();
@@ -318,6 +319,6 @@ impl Operator for Retrieve {
             tokio::task::yield_now().await;
         }
         watch.record_stage(self.name());
-        out.emit(Batch { items, model: batch.model, permit: batch.permit }).await
+        out.emit(Batch { items, model: batch.model, slot: batch.slot }).await
     }
 }

@@ -102,7 +102,9 @@ pub struct QuerySettings {
     pub batches_in_flight: usize,
     /// Requests that may wait; one more is refused.
     pub waiting_requests: usize,
-    /// How long a request waits for the event that its `after` names.
+    /// How long a request may take that names no deadline of its own.
+    pub deadline_ms: u64,
+    /// How long a request waits for the event that its `after` names; never more than half of what is left until its deadline.
     pub after_wait_ms: u64,
     /// How long a read of the state store may take before the reader is served as one without state.
     pub state_limit_ms: u64,
@@ -142,6 +144,7 @@ impl Default for QuerySettings {
             batch: 32,
             batches_in_flight: 3,
             waiting_requests: 1024,
+            deadline_ms: 5_000,
             after_wait_ms: 500,
             state_limit_ms: 250,
             articles_limit_ms: 500,

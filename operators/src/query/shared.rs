@@ -10,7 +10,7 @@ use abovefold_engine::{
 use abovefold_schemas::{ReaderId, Timestamp};
 
 use super::{
-    Exposures, QueryContext, QuerySettings, ServingModel, after, edge::Edge, fill::Newest,
+    Exposures, QueryContext, QuerySettings, ServingModel, after, edge::Edge, fill::Newest, load::Load,
     model::ModelInForce, trending::Trending, vectors::PreparedArticles,
 };
 use crate::{articles::ArticleIndex, learning::Learned};
@@ -36,6 +36,7 @@ pub struct Shared {
     pub(super) state_edge: Edge,
     pub(super) articles_edge: Edge,
     pub(super) ranker_edge: Edge,
+    pub(super) load: Arc<Load>,
 }
 
 impl Shared {
@@ -65,6 +66,7 @@ impl Shared {
             state_edge: edge("state", settings.state_limit_ms),
             articles_edge: edge("articles", settings.articles_limit_ms),
             ranker_edge: edge("ranker", settings.ranker_limit_ms),
+            load: Arc::default(),
             namespace,
             partitions,
             store,

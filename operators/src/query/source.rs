@@ -7,36 +7,37 @@ use tokio::sync::{Semaphore, mpsc};
 
 use super::{
     batch::{Asked, Batch},
+    load::Slot,
     metrics,
     shared::Shared,
 };
 
-/// Emits batches of at most `most` requests, with at most `in_flight` batches on their way at once.
+/// The step's name.
+pub(super) const NAME: &str = "requests";
+
+/// Emits batches of at most so many requests, with at most so many batches on their way at once as the settings say.
 ///
 /// A lone request goes down at once; under load, what comes while all batches are on their way waits here and becomes the next one.
 pub(super) async fn batches(
-    shared: Arc<Shared>,
     mut waiting: mpsc::Receiver<Asked>,
-    (most, in_flight): (usize, usize),
+    shared: Arc<Shared>,
     mut out: Emitter<Batch<Asked>>,
 ) -> Result<()> {
-    let permits = Arc::new(Semaphore::new(in_flight.max(1)));
+    let permits = Arc::new(Semaphore::new(shared.settings.batches_in_flight.max(1)));
     while let Some(first) = waiting.recv().await {
         let permit = permits.clone().acquire_owned().await;
         let permit = permit.map_err(|_| EngineError::ours("batch requests", "the semaphore was closed"))?;
         let mut items = vec![first];
-        while items.len() < most
+        while items.len() < shared.settings.batch
             && let Ok(next) = waiting.try_recv()
         {
             items.push(next);
         }
-        // Whoever went away while waiting is not worked for.
-        items.retain(|asked| !asked.reply.is_closed());
-        if items.is_empty() {
-            continue;
-        }
-        ::metrics::histogram!(metrics::BATCH_REQUESTS).record(items.len() as f64);
-        out.emit(Batch { items, model: shared.model.take(), permit }).await?;
+        let batch = Batch { items, model: shared.model.take(), slot: Slot::new(permit, shared.load.clone()) };
+        // Whoever went away while waiting, or waited too long, is not worked for.
+        let Some(batch) = batch.still_wanted(shared.runtime.now(), NAME) else { continue };
+        ::metrics::histogram!(metrics::BATCH_REQUESTS).record(batch.items.len() as f64);
+        out.emit(batch).await?;
     }
     Ok(())
 }

@@ -23,6 +23,7 @@ use super::{
     request::Source,
     shared::Shared,
     trending::View,
+    vectors::Prepared,
 };
 use crate::{
     articles::Article,
@@ -142,19 +143,19 @@ impl Gathering<'_> {
             if left == 0 {
                 return;
             }
-            if self.known.admits(&candidate.article) && self.ids.insert(candidate.article.id) {
-                self.candidates.push(self.near(candidate));
+            let prepared = self.shared.prepared.of(&candidate.article, self.shared.runtime.now());
+            if self.known.admits(&prepared.article) && self.ids.insert(prepared.article.id) {
+                self.candidates.push(self.near(candidate, prepared));
                 left -= 1;
             }
         }
     }
 
-    /// A candidate with its cosine to the session embedding, and its score by that.
-    fn near(&self, candidate: Candidate) -> Candidate {
-        let unit = self.shared.prepared.of(&candidate.article, self.shared.runtime.now()).unit;
+    /// A candidate in its latest version, with its cosine to the session embedding, and its score by that.
+    fn near(&self, candidate: Candidate, Prepared { article, unit, .. }: Prepared) -> Candidate {
         let cosine =
             unit.zip(self.known.session.as_ref()).map(|(unit, session)| session_cosine(session, &unit));
         let score = cosine.map_or(0.0, score_of_cosine);
-        Candidate { cosine, score, ..candidate }
+        Candidate { article, cosine, score, ..candidate }
     }
 }

@@ -65,11 +65,11 @@ pub(super) struct PreparedArticles {
 }
 
 impl PreparedArticles {
-    /// An article that is at hand.
+    /// An article that is at hand, in a later version where one is known.
     pub(super) fn of(&self, article: &Arc<Article>, now: Timestamp) -> Prepared {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(found) =
-            kept.young.get(&article.id).filter(|found| found.article.offset == article.offset)
+            kept.young.get(&article.id).filter(|found| found.article.offset >= article.offset)
         {
             return found.clone();
         }

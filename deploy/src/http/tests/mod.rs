@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a test ends where its world breaks")]
 
 mod answers;
+mod bounds;
+mod keys;
 mod pages;
 mod refusals;
 
@@ -25,9 +27,9 @@ use reqwest::{Client, Method, Response, StatusCode};
 use serde_json::Value;
 use tokio::{net::TcpListener, sync::oneshot};
 
-use super::{App, Reading, Seen, router, serve};
+use super::{App, Guard, Reading, Seen, Transport, router, serve};
 use crate::{
-    config::Config,
+    config::{Config, HttpConfig},
     models::{Loaded, Models},
 };
 
@@ -47,6 +49,13 @@ struct Served {
 
 impl Served {
     async fn start() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// With settings of the interface changed.
+    async fn with(change: impl FnOnce(&mut HttpConfig)) -> Self {
+        let mut http = Config::load(None, &[]).unwrap().http;
+        change(&mut http);
         let home = tempfile::tempdir().unwrap();
         let url = format!("file:{}", home.path().join("log").display());
         let log = log::open(&url, &LogSettings::default()).unwrap();
@@ -71,6 +80,7 @@ impl Served {
         });
         let reading = Reading::new(seen("main", &query));
         let models = Models::new(config, runtime.clone(), reading.clone(), Loaded::default());
+        let guard = Arc::new(Guard::new(&http, runtime.clone()).unwrap());
         let app = App {
             runtime,
             reading: reading.clone(),
@@ -83,6 +93,8 @@ impl Served {
             troubles: Troubles::none(),
             metrics: Arc::new(|| "# HELP abovefold_up It is.\n".into()),
             graphs: Vec::new(),
+            guard,
+            body_time: http.body_time(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
@@ -90,7 +102,7 @@ impl Served {
         let shutdown = async {
             stopped.await.ok();
         };
-        tokio::spawn(serve(listener, router(Arc::new(app)), shutdown));
+        tokio::spawn(serve(listener, router(Arc::new(app)), Transport::new(&http), shutdown));
         let client = Client::builder().no_proxy().no_gzip().build().unwrap();
         Self { address, client, store, log, query, reading, _stop: stop, _home: home }
     }

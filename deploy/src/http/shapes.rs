@@ -1,0 +1,90 @@
+//! What a request may hold, in the OpenAPI document, where the derived schemas cannot say it: ranges and lengths, names that are text or
+//! number, and what each kind of event must have.
+
+use serde_json::{Value, json};
+
+/// A reader's id as text: no control characters. The lengths that a schema can say count characters; what is bounded is bytes, as the
+/// descriptions say.
+const READER_PATTERN: &str = r"^[^\u0000-\u001f\u007f-\u009f]+$";
+
+/// Adds it to a document.
+pub(super) fn describe(document: &mut Value) {
+    let schemas = &mut document["components"]["schemas"];
+    let reader = json!({
+        "type": ["string", "integer"], "minLength": 1, "maxLength": 128, "pattern": READER_PATTERN,
+        "minimum": i64::MIN, "maximum": i64::MAX
+    });
+    let token = json!({"maxLength": 128});
+    merge(&mut schemas["ArticleNumber"], &json!({"minimum": i64::MIN, "maximum": i64::MAX}));
+    let topics = json!({"maxItems": 64, "items": {"type": "string", "minLength": 1, "maxLength": 128}});
+    for (schema, property, shape) in [
+        ("RecommendRequest", "user_id", &reader),
+        ("RecommendRequest", "after", &json!({"format": "after"})),
+        ("RecommendRequest", "article_id", &json!({"minimum": i64::MIN, "maximum": i64::MAX})),
+        (
+            "RecommendRequest",
+            "exclude",
+            &json!({"maxItems": 1_000, "items": {"type": "integer", "minimum": i64::MIN, "maximum": i64::MAX}}),
+        ),
+        ("Event", "user_id", &reader),
+        ("Event", "read_time", &json!({"maximum": 1e9})),
+        (
+            "Event",
+            "timestamp",
+            &json!({
+                "type": ["string", "integer", "null"], "format": "moment", "minimum": 0, "maximum": 253_402_300_799_999_i64
+            }),
+        ),
+        ("Event", "impression_id", &token),
+        ("Event", "view_id", &token),
+        ("Event", "seq", &json!({"maximum": u32::MAX})),
+        ("Event", "type", &json!({"enum": ["read", "preferences", "profile", "forget", null]})),
+        ("Event", "topics", &topics),
+        ("Event", "gender", &json!({"maximum": 2})),
+        ("Event", "age", &json!({"maximum": 255})),
+        ("Preferences", "topics", &topics),
+    ] {
+        merge(&mut schemas[schema]["properties"][property], shape);
+    }
+    let needs = |kinds: Value, field: &str, kind: &str| json!({"properties": {"type": {"enum": kinds}, (field): {"type": kind}}, "required": [field]});
+    let mut preferences = needs(json!(["preferences"]), "topics", "array");
+    preferences["required"] = json!(["type", "topics"]);
+    let kinds = json!([
+        // Whoever sends no `type` sends a read.
+        needs(json!(["read", null]), "article_id", "integer"),
+        preferences,
+        {"properties": {"type": {"enum": ["profile", "forget"]}}, "required": ["type"]},
+    ]);
+    let fields = schemas["Event"].take();
+    schemas["Event"] = json!({
+        "description": fields["description"],
+        "allOf": [{"$ref": "#/components/schemas/EventFields"}, {"anyOf": kinds}]
+    });
+    schemas["EventFields"] = fields;
+    let paths = document["paths"].as_object_mut();
+    let operations =
+        paths.into_iter().flatten().flat_map(|(_, path)| path.as_object_mut().into_iter().flatten());
+    for (_, operation) in operations {
+        let parameters = operation.get_mut("parameters").and_then(Value::as_array_mut);
+        for parameter in parameters.into_iter().flatten() {
+            let shape = match parameter["name"].as_str().unwrap_or_default() {
+                "user_id" => {
+                    json!({"minLength": 1, "maxLength": 128, "pattern": READER_PATTERN})
+                }
+                "k" | "limit" => json!({"minimum": 1, "maximum": 100}),
+                "article_id" => json!({"minimum": i64::MIN, "maximum": i64::MAX}),
+                "after" => json!({"format": "after"}),
+                _ => continue,
+            };
+            merge(&mut parameter["schema"], &shape);
+        }
+    }
+}
+
+/// Puts the fields of one object over those of another.
+fn merge(schema: &mut Value, shape: &Value) {
+    debug_assert!(schema.is_object(), "what is described is there");
+    for (name, value) in shape.as_object().into_iter().flatten() {
+        schema[name] = value.clone();
+    }
+}
