@@ -46,7 +46,10 @@ pub(super) fn describe(document: &mut Value) {
     ] {
         merge(&mut schemas[schema]["properties"][property], shape);
     }
-    let needs = |kinds: Value, field: &str, kind: &str| json!({"properties": {"type": {"enum": kinds}, (field): {"type": kind}}, "required": [field]});
+    let needs = |kinds: Value, field: &str, kind: &str| {
+        let properties = json!({"type": {"enum": kinds}, (field): {"type": kind}});
+        json!({"properties": properties, "required": [field]})
+    };
     let mut preferences = needs(json!(["preferences"]), "topics", "array");
     preferences["required"] = json!(["type", "topics"]);
     let kinds = json!([
