@@ -7,6 +7,7 @@ use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::{
+    Arm, QuerySettings,
     features::Seen,
     metrics::Stopwatch,
     request::{QueryError, Request, ServedBy, Slate, Source, StateSeen},
@@ -39,9 +40,18 @@ impl<T> Batch<T> {
 #[derive(Debug)]
 pub struct Asked {
     pub(super) request: Request,
+    /// The arm of its reader, whose settings serve it.
+    pub(super) arm: Arc<Arm>,
     pub(super) fresh: bool,
     pub(super) reply: oneshot::Sender<Result<Slate, QueryError>>,
     pub(super) watch: Stopwatch,
+}
+
+impl Asked {
+    /// What it is served with.
+    pub(super) fn settings(&self) -> &QuerySettings {
+        &self.arm.settings
+    }
 }
 
 /// A request and its reader's state.

@@ -29,7 +29,7 @@ impl Compose {
 
     fn compose(&self, Ranked(gathered): Ranked) -> Composed {
         let Gathered { known, candidates, fill, served_by, model, trouble, seen: columns } = gathered;
-        let section_share = self.shared.settings.section_share;
+        let section_share = known.asked.settings().section_share;
         let picks = picks(&known, candidates, fill, section_share);
         let device = device_of(&known);
         let Known { asked, seen, .. } = known;
@@ -40,6 +40,7 @@ impl Compose {
                 picks,
                 impression_id: self.shared.runtime.token(),
                 served_by,
+                arm: asked.arm.of_experiment().map(str::to_owned),
                 fresh: asked.fresh,
                 model,
                 state: seen,

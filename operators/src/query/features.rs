@@ -52,7 +52,7 @@ impl Features {
     }
 
     fn is_wanted(&self, gathered: &Gathered) -> bool {
-        let settings = &self.shared.settings;
+        let settings = gathered.known.asked.settings();
         let ranks = self.shared.trees.is_some() && settings.ranker == RankBy::Trees;
         (ranks || settings.log_features) && gathered.served_by == ServedBy::Knn
     }

@@ -171,9 +171,10 @@ impl Operator for Rerank {
                 orders[place] = Some(logits.into_iter().map(f64::from).collect());
             }
         }
-        let trees = self.shared.trees.as_ref().filter(|_| self.shared.settings.ranker == RankBy::Trees);
         for (gathered, by_networks) in batch.items.iter_mut().zip(orders) {
             put_networks(gathered);
+            let ranks_by = gathered.known.asked.settings().ranker;
+            let trees = self.shared.trees.as_ref().filter(|_| ranks_by == RankBy::Trees);
             let by_trees = trees.and_then(|trees| tree_scores(trees, gathered));
             if let Some(scores) = by_trees.or(by_networks) {
                 put_in_order(gathered, &scores, version);

@@ -80,7 +80,7 @@ impl Retrieve {
 
     /// What to search with.
     fn query(&self, known: &Known, plan: &Plan, articles: &Articles) -> Option<NearestQuery> {
-        let settings = &self.shared.settings;
+        let settings = known.asked.settings();
         let mut exclude: Vec<ArticleId> =
             known.state.reads.iter().map(|read| ArticleId(read.article_id)).collect();
         let (vector, k) = match plan {
@@ -150,8 +150,8 @@ impl Retrieve {
         let derived = CachedCandidates { version, session_model, candidates: named.collect() }.to_bytes();
         let (shared, tag) = (self.shared.clone(), self.shared.tag(known.seen.partition));
         let key = reader_key(&known.asked.request.reader);
+        let time = known.asked.settings().cache_time();
         self.shared.runtime.spawn(async move {
-            let time = shared.settings.cache_time();
             let put = shared.store.put_derived(&tag, &key, version, derived, time);
             let what = match shared.state_edge.call(put).await {
                 Ok(true) => "kept",
