@@ -1,5 +1,7 @@
 //! The configuration: defaults in one commented TOML, then a file, then `ABOVEFOLD__...` variables, then flags.
 
+mod experiment;
+
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -17,7 +19,7 @@ use abovefold_operators::{
     fold::FoldSettings,
     learning::LearnerSettings,
     pipeline::Topics,
-    query::QuerySettings,
+    query::{Experiment, QuerySettings},
     steps::{StepConfig, Steps},
 };
 use anyhow::{Context, bail};
@@ -26,6 +28,8 @@ use figment::{
     providers::{Env, Format, Serialized, Toml},
 };
 use serde::{Deserialize, Serialize};
+
+pub use experiment::ExperimentConfig;
 
 /// The commented defaults, as `abovefold check` names them.
 pub const DEFAULTS: &str = include_str!("default.toml");
@@ -55,6 +59,7 @@ pub struct Config {
     pub redis: RedisConfig,
     pub elasticsearch: ArticleSettings,
     pub query: QuerySettings,
+    pub experiment: ExperimentConfig,
     pub learner: LearnerSettings,
 }
 
@@ -134,6 +139,7 @@ impl Config {
         let config: Self = figment.extract().context("read the configuration")?;
         parse_duration(&config.window.length).context("read the configuration: window.length")?;
         Steps::new(&config.steps)?;
+        config.experiment.read(&config.query).context("read the configuration: experiment")?;
         Ok(config)
     }
 
@@ -188,6 +194,12 @@ impl Config {
     /// What is done to reads before they are folded.
     pub fn steps(&self) -> Steps {
         Steps::new(&self.steps).expect("the steps were checked when the configuration was read")
+    }
+
+    /// The experiment that runs, if one does.
+    pub fn experiment(&self) -> Option<Experiment> {
+        let read = self.experiment.read(&self.query);
+        read.expect("the experiment was checked when the configuration was read")
     }
 
     /// What a worker keeps in memory.

@@ -34,7 +34,7 @@ pub(super) async fn demo(
     let k = fields::number(&parameters, "k", 1..=100, 10)?;
     let request = Request { k, after: parameters.get("after").cloned(), ..Request::new(reader.clone()) };
     // First the slate, since that is what waits for `after`.
-    let seen = app.seen();
+    let seen = app.reading.seen_by(&reader);
     let slate = Slate::of(seen.query.recommend(request).await?, &seen.namespace, None);
     let state = seen.query.reader(&reader).await?.state.unwrap_or_default();
     let articles = titles(&app, &state.reads).await;

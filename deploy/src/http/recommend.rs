@@ -81,7 +81,7 @@ pub(super) async fn related(
 
 async fn answer(app: &App, request: Request) -> Result<Json<Slate>, Problem> {
     let page = request.page.map(|page| page.0);
-    let seen = app.seen();
+    let seen = app.reading.seen_by(&request.reader);
     let slate = seen.query.recommend(request).await?;
     Ok(Json(Slate::of(slate, &seen.namespace, page)))
 }

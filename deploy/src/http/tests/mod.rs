@@ -5,7 +5,7 @@ mod answers;
 mod pages;
 mod refusals;
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use abovefold_engine::{
     Runtime, Troubles,
@@ -63,8 +63,10 @@ impl Served {
             impressions: None,
             past: false,
             settings: QuerySettings { after_wait_ms: 30, ..QuerySettings::default() },
+            experiment: None,
         });
-        let reading = Reading::new(Seen { namespace: "main".into(), query: query.clone(), model: None });
+        let seen = Seen { namespace: "main".into(), query: query.clone(), model: None };
+        let reading = Reading::new(seen, BTreeMap::new());
         let app = App {
             runtime,
             reading: reading.clone(),
