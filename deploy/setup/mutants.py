@@ -58,7 +58,7 @@ def cargo(tree, environment, arguments, limit=None):
 
 
 def targets(names):
-    return [word for name in names for word in (["--lib"] if name == "lib" else ["--test", name])]
+    return [word for name in names for word in ([f"--{name}"] if name in ("lib", "bins") else ["--test", name])]
 
 
 def tried(tree, environment, names):
