@@ -300,11 +300,29 @@ pub enum NamespaceAction {
 
 #[derive(Debug, Subcommand)]
 pub enum ExperimentAction {
-    /// Slates, clicks and their share for each way of serving
+    /// Reads per slate by arm, with 95 % intervals, differences to the first arm, and whether readers are shared out as they should be
     Report {
         #[arg(long)]
         json: bool,
+        /// Only slates served since this moment
+        #[arg(long, value_name = "TIME")]
+        from: Option<String>,
+        /// Only slates served before this moment; their reads count whenever they came
+        #[arg(long, value_name = "TIME")]
+        until: Option<String>,
+        /// What slates are grouped by
+        #[arg(long, value_enum, default_value = "arm")]
+        by: ReportBy,
     },
+}
+
+/// What the report groups slates by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum ReportBy {
+    /// The arm that the reader was in.
+    Arm,
+    /// The path or fallback that served.
+    ServedBy,
 }
 
 #[derive(Debug, Subcommand)]

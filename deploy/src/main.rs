@@ -2,6 +2,7 @@
 // A panic needs a stated invariant: `expect("why this holds")`, never a bare unwrap.
 #![warn(clippy::unwrap_used)]
 
+mod arms;
 mod cli;
 mod commands;
 mod config;

@@ -67,11 +67,12 @@ fn commands_ask_the_owner_of_an_embedded_home() {
     let first = &slate["recommendations"][0]["article_id"];
     let event = json!({"user_id": "1", "article_id": first, "impression_id": slate["impression_id"]});
     assert_eq!(http::post(&address, "/event", &event).status, 202);
-    let arms = eventually("the slate and its click are in the log", || {
-        let arms = home.json_lines(&["experiment", "report", "--json"]);
-        arms.iter().any(|arm| arm["clicked"] == 1).then_some(arms)
+    let report = eventually("the slate and its read are in the log", || {
+        let report = home.json(&["experiment", "report", "--json", "--by", "served-by"]);
+        (report["slates"] == 1).then_some(report)
     });
-    assert_eq!(arms[0]["arm"], slate["served_by"], "{arms:?}");
+    let row = &report["served_by"][0];
+    assert_eq!((&row["served_by"], &row["reads"]), (&slate["served_by"], &json!(1)), "{report}");
 
     assert!(home.done(&["dead-letters", "list"]).contains("0 dead letters"));
     assert_eq!(home.json(&["namespace", "list", "--json"])["live"], true);

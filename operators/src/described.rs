@@ -53,6 +53,7 @@ pub fn graphs(steps: &Steps) -> Vec<Graph> {
         impressions: None,
         past: false,
         settings: QuerySettings::default(),
+        experiment: None,
     };
     vec![
         write_path(&context, &NamespaceRecord::default(), None, None).graph().clone(),

@@ -141,6 +141,7 @@ impl World {
                 trends_every_ms: 3_600_000,
                 ..QuerySettings::default()
             },
+            experiment: None,
         });
         Self { runtime, clock, log, store, articles, learned, query, stop, flows }
     }

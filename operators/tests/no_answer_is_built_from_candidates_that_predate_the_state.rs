@@ -233,6 +233,7 @@ fn race(seed: u64) -> (u64, u64) {
             learned: None,
             impressions: None,
             past: false,
+            experiment: None,
             settings: QuerySettings {
                 edge_pause_ms: 0,
                 sources,

@@ -28,6 +28,7 @@ async fn nothing_is_served_that_was_published_later() {
         impressions: None,
         past: true,
         settings: QuerySettings::default(),
+        experiment: None,
     });
     past.refresh().await;
     let near = ids(&past.recommend(request("ann")).await.unwrap());

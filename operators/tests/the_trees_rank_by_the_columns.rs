@@ -9,7 +9,10 @@ use std::sync::{Arc, atomic::Ordering};
 use abovefold_models::trees::{Lists, Trees, TreesOptions};
 use abovefold_operators::{
     features::{ColumnRanker, Columns, column_names},
-    query::{Impressions, Query, QueryContext, QuerySettings, RankBy, Ranker, Request, ServedBy, Slate},
+    query::{
+        Arm, Experiment, Impressions, Query, QueryContext, QuerySettings, RankBy, Ranker, Request, ServedBy,
+        Slate,
+    },
 };
 use abovefold_schemas::{ArticleId, Kept, records::Impression};
 use query_support::{PARTITIONS, World, ids, request};
@@ -33,6 +36,16 @@ fn popular() -> Arc<ColumnRanker> {
 }
 
 fn query(world: &World, trees: Option<Arc<ColumnRanker>>, ranker: RankBy, log_features: bool) -> Query {
+    let settings = QuerySettings { ranker, log_features, ..query_support::settings() };
+    query_with(world, trees, settings, None)
+}
+
+fn query_with(
+    world: &World,
+    trees: Option<Arc<ColumnRanker>>,
+    settings: QuerySettings,
+    experiment: Option<Experiment>,
+) -> Query {
     Query::start(QueryContext {
         runtime: world.runtime.clone(),
         namespace: "main".into(),
@@ -45,7 +58,8 @@ fn query(world: &World, trees: Option<Arc<ColumnRanker>>, ranker: RankBy, log_fe
         learned: None,
         impressions: Some(Impressions { log: world.log.clone(), topic: "impressions".into() }),
         past: false,
-        settings: QuerySettings { ranker, log_features, ..query_support::settings() },
+        settings,
+        experiment,
     })
 }
 
@@ -96,6 +110,23 @@ async fn the_reference_is_the_two_networks_alone() {
     assert_eq!(ids(&by_networks)[0], 60);
     assert_eq!(ids(&reference), ids(&by_networks));
     assert!(reference.picks[0].explanation.as_ref().unwrap().reasons.is_empty());
+}
+
+#[tokio::test]
+async fn an_arm_can_do_without_the_trees_beside_one_that_has_them() {
+    let world = world().await;
+    let arm = |name: &str, ranker| {
+        let settings = QuerySettings { ranker, ..query_support::settings() };
+        Arm { name: name.into(), weight: 1.0, settings }
+    };
+    for salt in ["a", "b", "c", "d"] {
+        let arms = vec![arm("trees", RankBy::Trees), arm("reference", RankBy::Reference)];
+        let experiment = Experiment::new(salt, arms).unwrap();
+        let query = query_with(&world, Some(popular()), QuerySettings::default(), Some(experiment));
+        let slate = ask(&query).await;
+        let best = if slate.arm.as_deref() == Some("trees") { 23 } else { 60 };
+        assert_eq!(ids(&slate)[0], best, "{salt}: {:?}", slate.arm);
+    }
 }
 
 #[tokio::test]

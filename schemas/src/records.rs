@@ -25,6 +25,9 @@ pub struct Shown {
     /// Where it came from: `knn`, `trending`.
     #[prost(string, tag = "3")]
     pub source: String,
+    /// How probable it was that this article came to this place; absent where nothing was left to chance.
+    #[prost(float, optional, tag = "4")]
+    pub propensity: Option<f32>,
 }
 
 /// A slate that was served, in the topic `impressions`, keyed by reader.
@@ -81,6 +84,9 @@ pub struct Impression {
     /// A hash of the columns' names, by which those of another version are told.
     #[prost(fixed64, tag = "17")]
     pub columns_hash: u64,
+    /// The arm of the experiment that its reader is in; empty where none runs.
+    #[prost(string, tag = "18")]
+    pub arm: String,
 }
 
 impl Kept for Impression {

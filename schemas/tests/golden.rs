@@ -173,7 +173,7 @@ fn records_are_pinned() {
         impression_id: "slate-1".into(),
         user_id: "42".into(),
         time: 1_704_110_400_000,
-        shown: vec![Shown { article_id: 7, score: 0.75, source: "knn".into() }],
+        shown: vec![Shown { article_id: 7, score: 0.75, source: "knn".into(), propensity: None }],
         served_by: "reranker".into(),
         model: "m1".into(),
         article_id: None,
@@ -191,9 +191,12 @@ fn records_are_pinned() {
         candidates: vec![7, 8],
         columns: vec![0.5, f32::INFINITY, -1.0, 0.25],
         columns_hash: 0x0123_4567_89ab_cdef,
-        ..impression
+        ..impression.clone()
     };
     kept_is_pinned("impression-with-features.hex", &with_features);
+    let shown = Shown { propensity: Some(0.25), ..impression.shown[0].clone() };
+    let of_an_arm = Impression { shown: vec![shown], arm: "reference".into(), ..impression };
+    kept_is_pinned("impression-of-an-arm.hex", &of_an_arm);
     let letter = DeadLetter {
         topic: "user_events".into(),
         partition: 1,

@@ -1,6 +1,6 @@
 //! `process`, `serve`, `run`: the write path, the read path, both.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use abovefold_engine::Graph;
 use abovefold_operators::query::{Impressions, Query, QueryContext};
@@ -9,6 +9,7 @@ use anyhow::Context;
 use tokio::net::TcpListener;
 
 use crate::{
+    arms,
     config::Config,
     edges::reached,
     forgotten::remove_forgotten,
@@ -150,6 +151,8 @@ pub fn query(session: &Session, namespace: &NamespaceRecord, model: Option<Model
         }),
         past: namespace.until.is_some(),
         settings: session.config.query.clone(),
+        // A past is looked at, not experimented on.
+        experiment: session.config.experiment().filter(|_| namespace.until.is_none()),
     })
 }
 
@@ -198,7 +201,11 @@ pub async fn listen_on(
     let is_other = !fits(namespace, model.as_ref().map(Model::facts));
     let query = query(session, namespace, model.clone());
     query.refresh().await;
-    let reading = Reading::new(Seen::new(namespace, query, model.as_ref()));
+    let arms = match query.experiment() {
+        Some(_) => arms::start(session, model.as_ref()).await?,
+        None => BTreeMap::new(),
+    };
+    let reading = Reading::new(Seen::new(namespace, query, model.as_ref()), arms);
     if is_other {
         reading.set_trouble(Some(format!(
             "the namespace {} was made with the session model {}, which is not the one that is loaded here",

@@ -239,6 +239,7 @@ async fn impressions(session: &Session) -> anyhow::Result<RecordBatch> {
         ("user_id", texts(shown.iter().map(|(slate, _, _)| slate.user_id.as_str()))),
         ("time", integers(shown.iter().map(|(slate, _, _)| slate.time))),
         ("served_by", texts(shown.iter().map(|(slate, _, _)| slate.served_by.as_str()))),
+        ("arm", texts(shown.iter().map(|(slate, _, _)| slate.arm.as_str()))),
         ("rank", integers(shown.iter().map(|(_, rank, _)| *rank))),
         ("article_id", integers(shown.iter().map(|(_, _, article)| *article))),
     ])

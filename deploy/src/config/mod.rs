@@ -1,5 +1,6 @@
 //! The configuration: defaults in one commented TOML, then a file, then `ABOVEFOLD__...` variables, then flags.
 
+mod experiment;
 mod http;
 
 use std::{
@@ -19,7 +20,7 @@ use abovefold_operators::{
     fold::FoldSettings,
     learning::LearnerSettings,
     pipeline::Topics,
-    query::QuerySettings,
+    query::{Experiment, QuerySettings},
     steps::{StepConfig, Steps},
 };
 use anyhow::{Context, bail};
@@ -29,6 +30,7 @@ use figment::{
 };
 use serde::{Deserialize, Serialize};
 
+pub use experiment::ExperimentConfig;
 pub use http::HttpConfig;
 
 use crate::models::ModelsFolder;
@@ -61,6 +63,7 @@ pub struct Config {
     pub redis: RedisConfig,
     pub elasticsearch: ArticleSettings,
     pub query: QuerySettings,
+    pub experiment: ExperimentConfig,
     pub learner: LearnerSettings,
 }
 
@@ -133,6 +136,7 @@ impl Config {
         let config: Self = figment.extract().context("read the configuration")?;
         parse_duration(&config.window.length).context("read the configuration: window.length")?;
         Steps::new(&config.steps)?;
+        config.experiment.read(&config.query).context("read the configuration: experiment")?;
         Ok(config)
     }
 
@@ -192,6 +196,12 @@ impl Config {
     /// What is done to reads before they are folded.
     pub fn steps(&self) -> Steps {
         Steps::new(&self.steps).expect("the steps were checked when the configuration was read")
+    }
+
+    /// The experiment that runs, if one does.
+    pub fn experiment(&self) -> Option<Experiment> {
+        let read = self.experiment.read(&self.query);
+        read.expect("the experiment was checked when the configuration was read")
     }
 
     /// What a worker keeps in memory.

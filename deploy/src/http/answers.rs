@@ -79,6 +79,9 @@ pub(super) struct Slate {
     impression_id: String,
     /// The path or the fallback: `reranker`, `trees`, `cached`, `knn`, `preferences`, `trending`, `newest`.
     pub(super) served_by: &'static str,
+    /// The arm that the reader is in; only where an experiment runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    arm: Option<String>,
     /// False when `after` could not be waited for.
     pub(super) fresh: bool,
     /// The version of the model that ordered it; null where none did.
@@ -95,6 +98,7 @@ impl Slate {
             recommendations: slate.picks.iter().map(Recommendation::of).collect(),
             impression_id: slate.impression_id,
             served_by: slate.served_by.name(),
+            arm: slate.arm,
             fresh: slate.fresh,
             model: slate.model,
             state: State {

@@ -3,11 +3,12 @@
 use std::{fmt::Write, sync::Arc};
 
 use abovefold_engine::state::Tag;
+use abovefold_operators::query::{Arm, Query};
 use abovefold_schemas::Offset;
 use axum::{extract::State, response::Html};
 
 use super::{
-    App,
+    App, Reading,
     docs::{escape, html},
     health::{self, EdgeHealth},
 };
@@ -39,6 +40,7 @@ pub(super) async fn page(State(app): State<Arc<App>>) -> Html<String> {
             vec!["watermark".into(), now],
             vec!["model".into(), model],
             vec!["why not another model".into(), app.models.shown().trouble.unwrap_or_default()],
+            vec!["experiment".into(), experiment(&app.reading, &seen.query)],
             vec!["articles folded up to".into(), articles],
             vec![
                 "articles in memory, for when their edge is down".into(),
@@ -59,6 +61,17 @@ pub(super) async fn page(State(app): State<Arc<App>>) -> Html<String> {
     let rows: Vec<Vec<String>> = graphs.map(|graph| vec![graph.to_text()]).collect();
     table(&mut body, "Dataflows of this process", &["steps"], &rows);
     Html(html("Operations", &body))
+}
+
+/// The arms, their shares of the readers, and the namespaces that some of them have to themselves.
+fn experiment(reading: &Reading, query: &Query) -> String {
+    let Some(experiment) = query.experiment() else { return "none".into() };
+    let said = |arm: &Arc<Arm>| {
+        let own = reading.of_arm(&arm.name);
+        let own = own.map_or(String::new(), |seen| format!(" (namespace {})", seen.namespace));
+        format!("{} {:.1} %{own}", arm.name, experiment.share(arm) * 100.0)
+    };
+    experiment.arms().iter().map(said).collect::<Vec<_>>().join(", ")
 }
 
 async fn partitions(app: &App, namespace: &str) -> Vec<Vec<String>> {

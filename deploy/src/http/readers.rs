@@ -40,7 +40,7 @@ pub(super) async fn demo(
     let after = parameters.get("after").cloned();
     let request = Request { k, after, deadline, ..Request::new(reader.clone()) };
     // First the slate, since that is what waits for `after`.
-    let seen = app.seen();
+    let seen = app.reading.seen_by(&reader);
     let slate = Slate::of(seen.query.recommend(request).await?, &seen.namespace, None);
     let state = seen.query.reader(&reader).await?.state.unwrap_or_default();
     let left = deadline.map_or(TITLES, |deadline| left_of(TITLES, deadline.millis_since(app.runtime.now())));

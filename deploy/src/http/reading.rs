@@ -1,10 +1,13 @@
 //! What readers see: the read path of a namespace, which may be replaced while requests are under way.
 
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError, RwLock},
+};
 
 use abovefold_models::ModelFacts;
 use abovefold_operators::query::Query;
-use abovefold_schemas::records::NamespaceRecord;
+use abovefold_schemas::{ReaderId, records::NamespaceRecord};
 
 use crate::session::Model;
 
@@ -37,19 +40,34 @@ impl Seen {
 #[derive(Debug)]
 pub struct Reading {
     seen: RwLock<Arc<Seen>>,
+    /// What readers of some arms see instead.
+    arms: BTreeMap<String, Arc<Seen>>,
     trouble: Mutex<Option<String>>,
 }
 
 impl Reading {
-    /// Begins with this.
-    pub fn new(seen: Seen) -> Arc<Self> {
-        Arc::new(Self { seen: RwLock::new(Arc::new(seen)), trouble: Mutex::default() })
+    /// Begins with this; readers of these arms see something else for good.
+    pub fn new(seen: Seen, arms: BTreeMap<String, Arc<Seen>>) -> Arc<Self> {
+        Arc::new(Self { seen: RwLock::new(Arc::new(seen)), arms, trouble: Mutex::default() })
     }
 
     /// What a request that begins now sees.
     pub fn seen(&self) -> Arc<Seen> {
         // What is guarded is replaced as a whole: a panic elsewhere leaves no half of it.
         self.seen.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What a request of this reader sees that begins now.
+    pub fn seen_by(&self, reader: &ReaderId) -> Arc<Seen> {
+        let seen = self.seen();
+        let arm = seen.query.experiment().map(|experiment| experiment.arm_of(reader));
+        let own = arm.and_then(|arm| self.arms.get(&arm.name)).cloned();
+        own.unwrap_or(seen)
+    }
+
+    /// What readers of an arm see instead of what others do, if they do.
+    pub fn of_arm(&self, arm: &str) -> Option<&Seen> {
+        self.arms.get(arm).map(AsRef::as_ref)
     }
 
     /// From now on requests see this. Those under way keep what they took, which ends with the last of them.

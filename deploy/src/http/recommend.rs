@@ -96,7 +96,7 @@ pub(super) async fn related(
 async fn answer(app: &App, caller: &Caller, request: Request) -> Result<Json<Slate>, Problem> {
     caller.may_act_for(&request.reader)?;
     let page = request.page.map(|page| page.0);
-    let seen = app.seen();
+    let seen = app.reading.seen_by(&request.reader);
     let slate = seen.query.recommend(request).await?;
     Ok(Json(Slate::of(slate, &seen.namespace, page)))
 }

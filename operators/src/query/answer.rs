@@ -9,11 +9,11 @@ use abovefold_schemas::{
 };
 
 use super::{
-    batch::{Batch, Composed},
+    batch::{Asked, Batch, Composed},
     features::{Seen, columns_hash},
     impressions::Queue,
     metrics,
-    request::{Request, Slate},
+    request::Slate,
     shared::Shared,
 };
 
@@ -29,17 +29,18 @@ impl Answer {
         Self { shared, impressions }
     }
 
-    fn impression(&self, request: &Request, slate: &Slate, device: u8, seen: Option<&Seen>) -> Impression {
+    fn impression(&self, asked: &Asked, slate: &Slate, device: u8, seen: Option<&Seen>) -> Impression {
         let shown = slate.picks.iter().map(|pick| Shown {
             article_id: pick.article.id.0,
             score: pick.score,
             source: pick.source.name().into(),
+            propensity: (pick.propensity < 1.0).then_some(pick.propensity),
         });
         let markers = match seen {
             Some(seen) => seen.markers.clone(),
             None => self.shared.trending.view().markers.clone(),
         };
-        let logged = seen.filter(|_| self.shared.settings.log_features);
+        let logged = seen.filter(|_| asked.settings().log_features);
         Impression {
             impression_id: slate.impression_id.clone(),
             user_id: slate.reader.as_str().into(),
@@ -47,7 +48,7 @@ impl Answer {
             shown: shown.collect(),
             served_by: slate.served_by.name().into(),
             model: slate.model.clone().unwrap_or_default(),
-            article_id: request.page.map(|page| page.0),
+            article_id: asked.request.page.map(|page| page.0),
             namespace: self.shared.namespace.clone(),
             partition: slate.state.partition,
             marker: slate.state.marker.map_or(0, |marker| marker.0),
@@ -58,6 +59,7 @@ impl Answer {
             candidates: logged.map_or_else(Vec::new, |seen| seen.candidates.iter().map(|id| id.0).collect()),
             columns: logged.map_or_else(Vec::new, |seen| seen.columns.values.clone()),
             columns_hash: logged.map_or(0, |_| columns_hash()),
+            arm: slate.arm.clone().unwrap_or_default(),
         }
     }
 }
@@ -74,10 +76,14 @@ impl Operator for Answer {
         for Composed { asked, device, seen, outcome, .. } in batch.items {
             let served_by = outcome.as_ref().map_or("error", |slate| slate.served_by.name());
             ::metrics::counter!(metrics::REQUESTS, "served_by" => served_by).increment(1);
+            if let Some(arm) = asked.arm.of_experiment() {
+                let labels = [("arm", arm.to_owned()), ("served_by", served_by.to_owned())];
+                ::metrics::counter!(metrics::ARM_REQUESTS, &labels).increment(1);
+            }
             asked.watch.record(metrics::REQUEST_SECONDS);
             let impression = match (&self.impressions, &outcome) {
                 (Some(_), Ok(slate)) if !slate.picks.is_empty() => {
-                    Some(self.impression(&asked.request, slate, device, seen.as_deref()))
+                    Some(self.impression(&asked, slate, device, seen.as_deref()))
                 }
                 _ => None,
             };

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::{
-    ServingModel,
+    Arm, QuerySettings, ServingModel,
     features::Seen,
     load::Slot,
     metrics::{self, Stopwatch},
@@ -70,6 +70,8 @@ impl<T: OnItsWay> Batch<T> {
 #[derive(Debug)]
 pub struct Asked {
     pub(super) request: Request,
+    /// The arm of its reader, whose settings serve it.
+    pub(super) arm: Arc<Arm>,
     pub(super) fresh: bool,
     pub(super) reply: oneshot::Sender<Result<Slate, QueryError>>,
     pub(super) watch: Stopwatch,
@@ -78,6 +80,11 @@ pub struct Asked {
 impl Asked {
     fn is_wanted(&self, now: Timestamp) -> bool {
         !self.reply.is_closed() && self.request.deadline.is_none_or(|deadline| now < deadline)
+    }
+
+    /// What it is served with.
+    pub(super) fn settings(&self) -> &QuerySettings {
+        &self.arm.settings
     }
 }
 

@@ -52,8 +52,8 @@ impl Features {
         Self { shared }
     }
 
-    fn is_wanted(&self, gathered: &Gathered, model: &ServingModel) -> bool {
-        let settings = &self.shared.settings;
+    fn is_wanted(gathered: &Gathered, model: &ServingModel) -> bool {
+        let settings = gathered.known.asked.settings();
         let ranks = model.trees.is_some() && settings.ranker == RankBy::Trees;
         let is_new = matches!(gathered.served_by, ServedBy::Trending | ServedBy::Preferences);
         let by_nearness = matches!(gathered.served_by, ServedBy::Knn | ServedBy::Cached);
@@ -164,7 +164,8 @@ impl Operator for Features {
     async fn handle(&mut self, mut batch: Batch<Gathered>, out: &mut Emitter<Batch<Gathered>>) -> Result<()> {
         let watch = Stopwatch::start();
         let model = batch.model.clone();
-        let wanted: Vec<bool> = batch.items.iter().map(|gathered| self.is_wanted(gathered, &model)).collect();
+        let wanted: Vec<bool> =
+            batch.items.iter().map(|gathered| Self::is_wanted(gathered, &model)).collect();
         let mut ids = Vec::new();
         for (gathered, _) in batch.items.iter().zip(&wanted).filter(|(_, wanted)| **wanted) {
             let known = &gathered.known;

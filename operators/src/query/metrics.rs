@@ -6,6 +6,8 @@ use tokio::time::Instant;
 
 /// Requests that were answered (counter, label `served_by`; `error` where there was no slate).
 pub const REQUESTS: &str = "abovefold_query_requests_total";
+/// Requests of an experiment's arms that were answered (counter, labels `arm` and `served_by`).
+pub const ARM_REQUESTS: &str = "abovefold_query_arm_requests_total";
 /// Seconds from request to answer, the wait for `after` included (histogram).
 pub const REQUEST_SECONDS: &str = "abovefold_query_request_seconds";
 /// Seconds that a step worked on a batch (histogram, label `stage`).

@@ -17,12 +17,14 @@
 //! | nothing was ever read | `newest` |
 //!
 //! The model may be replaced while requests are under way ([`Query::swap_model`]): a batch is ordered by the one that it began with.
+//! Where an [`Experiment`] runs, each request is served by the settings of its reader's arm; see [`arms`].
 //!
 //! [`Query`] is the handle. See [`state`], [`retrieve`], [`features`], [`rerank`], [`compose`], [`explain`] and
 //! [`answer`] for the steps.
 
 pub mod after;
 pub mod answer;
+pub mod arms;
 mod batch;
 pub mod cache;
 pub mod compose;
@@ -64,6 +66,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::{articles::ArticleIndex, features::ColumnRanker, learning::Learned};
 use after::After;
+pub use arms::{Arm, Experiment};
 use batch::Asked;
 pub use exposures::Exposures;
 pub use impressions::Impressions;
@@ -103,6 +106,8 @@ pub struct QueryContext {
     pub past: bool,
     /// Limits, times and sizes.
     pub settings: QuerySettings,
+    /// The arms that readers are shared out among, if an experiment runs; in `settings` then only what belongs to the whole counts.
+    pub experiment: Option<Experiment>,
 }
 
 /// A handle to the running read path. It ends when the last clone is dropped.
@@ -161,7 +166,8 @@ impl Query {
         let left = self.left(deadline);
         self.admit(left)?;
         let (reply, answer) = oneshot::channel();
-        self.requests.try_send(Asked { request, fresh, reply, watch }).map_err(|error| match error {
+        let arm = self.shared.arm(&request.reader);
+        self.requests.try_send(Asked { request, arm, fresh, reply, watch }).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => busy("full"),
             mpsc::error::TrySendError::Closed(_) => QueryError::Stopped,
         })?;
@@ -222,6 +228,11 @@ impl Query {
     /// How many articles could be served from memory if the article edge were down.
     pub fn articles_in_memory(&self) -> usize {
         self.shared.trending.view().top.len() + self.shared.newest.kept().len()
+    }
+
+    /// The experiment that runs, if one does.
+    pub fn experiment(&self) -> Option<&Experiment> {
+        self.shared.experiment.as_ref()
     }
 
     /// The dataflow's steps.

@@ -176,6 +176,8 @@ pub struct Slate {
     pub impression_id: String,
     /// The path or fallback.
     pub served_by: ServedBy,
+    /// The arm that its reader is in, where an experiment runs.
+    pub arm: Option<String>,
     /// Whether the event that `after` named is in it; true where nothing was named.
     pub fresh: bool,
     /// The version of the model that ordered it.

@@ -189,9 +189,10 @@ impl Operator for Rerank {
             orders[place] = put_logits(&mut batch.items[place], &logits);
             failed[place] = orders[place].is_none();
         }
-        let trees = model.trees.as_ref().filter(|_| self.shared.settings.ranker == RankBy::Trees);
         for ((gathered, by_networks), failed) in batch.items.iter_mut().zip(orders).zip(failed) {
             put_networks(gathered);
+            let ranks_by = gathered.known.asked.settings().ranker;
+            let trees = model.trees.as_ref().filter(|_| ranks_by == RankBy::Trees);
             let by_trees = trees.and_then(|trees| tree_scores(trees, gathered));
             gathered.by_trees = by_trees.is_some();
             let (by_near, has_order) = (gathered.served_by, by_trees.is_some() || by_networks.is_some());

@@ -105,7 +105,7 @@ impl Retrieve {
 
     /// What to search with.
     fn query(&self, known: &Known, plan: &Plan, articles: &Articles) -> Option<NearestQuery> {
-        let settings = &self.shared.settings;
+        let settings = known.asked.settings();
         let mut exclude: Vec<ArticleId> = known.read().collect();
         let (vector, k) = match plan {
             Plan::Cached(_) | Plan::Cold => return None,
@@ -201,8 +201,8 @@ impl Retrieve {
         let derived = CachedCandidates { version, session_model, candidates: named.collect() }.to_bytes();
         let (shared, tag) = (self.shared.clone(), self.shared.tag(known.seen.partition));
         let key = reader_key(&known.asked.request.reader);
+        let time = known.asked.settings().cache_time();
         self.shared.runtime.spawn(async move {
-            let time = shared.settings.cache_time();
             let put = shared.store.put_derived(&tag, &key, version, derived, time);
             let what = match shared.state_edge.call(put).await {
                 Ok(true) => "kept",

@@ -10,8 +10,8 @@ use abovefold_engine::{
 use abovefold_schemas::{ReaderId, Timestamp};
 
 use super::{
-    Exposures, QueryContext, QuerySettings, ServingModel, after, edge::Edge, fill::Newest, load::Load,
-    model::ModelInForce, trending::Trending, vectors::PreparedArticles,
+    Arm, Experiment, Exposures, QueryContext, QuerySettings, ServingModel, after, edge::Edge, fill::Newest,
+    load::Load, model::ModelInForce, trending::Trending, vectors::PreparedArticles,
 };
 use crate::{articles::ArticleIndex, learning::Learned};
 
@@ -29,7 +29,11 @@ pub struct Shared {
     /// What was shown of late; nothing where no impressions are logged, or at a past moment, when nothing of it had been shown yet.
     pub(super) exposures: Option<Arc<Exposures>>,
     past: bool,
+    /// What belongs to the whole; what can differ from request to request is in the arm's.
     pub(super) settings: QuerySettings,
+    pub(super) experiment: Option<Experiment>,
+    /// The arm of all readers where no experiment runs.
+    everybody: Arc<Arm>,
     pub(super) trending: Arc<Trending>,
     pub(super) newest: Newest,
     pub(super) prepared: PreparedArticles,
@@ -53,6 +57,7 @@ impl Shared {
             learned,
             past,
             settings,
+            experiment,
             ..
         } = context;
         let edge = |name, limit_ms| Edge::new(name, runtime.clone(), limit_ms, settings.edge_pause_ms);
@@ -75,7 +80,9 @@ impl Shared {
             learned,
             exposures,
             past,
+            everybody: Arc::new(Arm::everybody(settings.clone())),
             settings,
+            experiment,
             runtime,
         }
     }
@@ -88,6 +95,11 @@ impl Shared {
     /// The tag under which a reader's state lies.
     pub(super) fn home(&self, reader: &ReaderId) -> Tag {
         self.tag(partition_of(reader.as_bytes(), self.partitions))
+    }
+
+    /// The arm that a reader is served by.
+    pub(super) fn arm(&self, reader: &ReaderId) -> Arc<Arm> {
+        self.experiment.as_ref().map_or(&self.everybody, |experiment| experiment.arm_of(reader)).clone()
     }
 
     /// Nothing that was published after this moment is served: the watermark of a namespace that stands at a past moment.

@@ -46,7 +46,7 @@ pub(super) struct Next {
 
 /// What was read after the reader's last reads, most first; twice as many as the budget, since not all may be shown.
 pub(super) fn also_read(shared: &Shared, known: &Known) -> Vec<Next> {
-    let most = 2 * shared.settings.sources.also_read;
+    let most = 2 * known.asked.settings().sources.also_read;
     if most == 0 || known.state.reads.is_empty() {
         return Vec::new();
     }
@@ -81,7 +81,7 @@ pub(super) fn from_memory(
     next: &[Next],
     articles: &BTreeMap<ArticleId, Arc<Article>>,
 ) -> Vec<Candidate> {
-    let (budgets, view) = (&shared.settings.sources, shared.trending.view());
+    let (budgets, view) = (&known.asked.settings().sources, shared.trending.view());
     let newest = shared.newest.kept();
     let mut gathering = Gathering {
         shared,

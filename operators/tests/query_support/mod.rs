@@ -22,7 +22,7 @@ use abovefold_models::{HIDDEN, RerankRequest, WIDTH};
 use abovefold_operators::{
     articles::{Article, ArticleIndex, Filter, Hit, NearestQuery},
     fold::trends::{ReadFacts, count_read},
-    query::{Composition, Impressions, Query, QueryContext, QuerySettings, Ranker, Request},
+    query::{Composition, Experiment, Impressions, Query, QueryContext, QuerySettings, Ranker, Request},
 };
 use abovefold_schemas::{
     ArticleId, ArticleVersion, Kept, LastRecord, Marker, Offset, ReaderId, Timestamp,
@@ -357,6 +357,15 @@ impl World {
     }
 
     pub fn with(articles: i64, ranked: bool, settings: QuerySettings) -> Self {
+        Self::in_experiment(articles, ranked, settings, None)
+    }
+
+    pub fn in_experiment(
+        articles: i64,
+        ranked: bool,
+        settings: QuerySettings,
+        experiment: Option<Experiment>,
+    ) -> Self {
         let (runtime, store, log) =
             (Runtime::real(), Arc::<FlakyStore>::default(), Arc::<FakeLog>::default());
         let (articles, ranker) = (FakeArticles::with(articles), Arc::<FakeRanker>::default());
@@ -373,6 +382,7 @@ impl World {
             impressions: Some(Impressions { log: log.clone(), topic: "impressions".into() }),
             past: false,
             settings,
+            experiment,
         });
         Self { runtime, store, articles, ranker, log, query }
     }

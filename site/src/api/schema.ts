@@ -499,6 +499,8 @@ export interface components {
         };
         /** @description A slate. */
         Slate: {
+            /** @description The arm that the reader is in; only where an experiment runs. */
+            arm?: string | null;
             /**
              * Format: int64
              * @description The page that it is for, of related stories.

@@ -7,7 +7,7 @@ mod keys;
 mod pages;
 mod refusals;
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use abovefold_engine::{
     Runtime, Troubles,
@@ -77,8 +77,9 @@ impl Served {
             impressions: None,
             past: false,
             settings: QuerySettings { after_wait_ms: 30, ..QuerySettings::default() },
+            experiment: None,
         });
-        let reading = Reading::new(seen("main", &query));
+        let reading = Reading::new(seen("main", &query), BTreeMap::new());
         let models = Models::new(config, runtime.clone(), reading.clone(), Loaded::default());
         let guard = Arc::new(Guard::new(&http, runtime.clone()).unwrap());
         let app = App {

@@ -19,7 +19,7 @@ impl Rule for Diversity {
 
     fn apply(&self, shared: &Shared, gathered: &mut Gathered) {
         let request = &gathered.known.asked.request;
-        let taken_away = shared.settings.composition.diversity;
+        let taken_away = gathered.known.asked.settings().composition.diversity;
         // Related stories are meant to be alike.
         if taken_away <= 0.0 || request.page.is_some() {
             return;

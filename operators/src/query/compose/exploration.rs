@@ -20,7 +20,7 @@ impl Rule for Exploration {
     const NAME: &'static str = "exploration";
 
     fn apply(&self, shared: &Shared, gathered: &mut Gathered) {
-        let share = shared.settings.composition.exploration;
+        let share = gathered.known.asked.settings().composition.exploration;
         let request = &gathered.known.asked.request;
         let k = request.k;
         // A slate of one or two has no place to give away.
@@ -57,7 +57,7 @@ impl Rule for Exploration {
 
 /// The new articles that few were shown, without those in the first places.
 fn new_to(shared: &Shared, gathered: &Gathered, above: usize) -> Vec<Arc<Article>> {
-    let (most, now) = (shared.settings.composition.explored_exposures, shared.runtime.now());
+    let (most, now) = (gathered.known.asked.settings().composition.explored_exposures, shared.runtime.now());
     let few = |article: &Article| {
         shared.exposures.as_ref().is_none_or(|exposures| exposures.of(article.id, now) <= most)
     };

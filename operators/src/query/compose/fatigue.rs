@@ -10,7 +10,7 @@ impl Rule for Fatigue {
     const NAME: &'static str = "fatigue";
 
     fn apply(&self, shared: &Shared, gathered: &mut Gathered) {
-        let left = shared.settings.composition.fatigue;
+        let left = gathered.known.asked.settings().composition.fatigue;
         let Some(exposures) = shared.exposures.as_ref().filter(|_| left < 1.0) else { return };
         let shown = exposures.to(&gathered.known.asked.request.reader, shared.runtime.now());
         if shown.is_empty() {

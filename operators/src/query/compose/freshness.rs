@@ -15,7 +15,7 @@ impl Rule for Freshness {
     const NAME: &'static str = "freshness";
 
     fn apply(&self, shared: &Shared, gathered: &mut Gathered) {
-        let settings = &shared.settings.composition;
+        let settings = &gathered.known.asked.settings().composition;
         // Trees see the age, and what trends or is new is in an order of time already.
         let by_nearness = matches!(gathered.served_by, ServedBy::Knn | ServedBy::Cached | ServedBy::Reranker)
             && !gathered.by_trees;

@@ -12,8 +12,8 @@ pub(super) struct Sections;
 impl Rule for Sections {
     const NAME: &'static str = "sections";
 
-    fn apply(&self, shared: &Shared, gathered: &mut Gathered) {
-        let share = shared.settings.composition.section_share;
+    fn apply(&self, _shared: &Shared, gathered: &mut Gathered) {
+        let share = gathered.known.asked.settings().composition.section_share;
         let request = &gathered.known.asked.request;
         if share >= 1.0 || request.page.is_some() || !request.categories.is_empty() {
             return;

@@ -37,6 +37,7 @@ impl Compose {
                 picks,
                 impression_id: self.shared.runtime.token(),
                 served_by,
+                arm: asked.arm.of_experiment().map(str::to_owned),
                 fresh: asked.fresh,
                 model,
                 state: seen,

@@ -12,7 +12,7 @@ impl Rule for Stories {
     const NAME: &'static str = "stories";
 
     fn apply(&self, shared: &Shared, gathered: &mut Gathered) {
-        let near = shared.settings.composition.story_cosine;
+        let near = gathered.known.asked.settings().composition.story_cosine;
         if near <= 0.0 {
             return;
         }
