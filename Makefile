@@ -9,6 +9,8 @@
 #   make mutants           builds the program with each fault of deploy/mutants.toml in turn, and says which tests catch it
 #   make soak SEEDS=20000  the simulation over as many seeds, all of globo-dev in the matrix of digests, more kills and fail-overs
 #   make bench             the benchmarks, as one table; ARGS go to them
+#   make load              a load run against the program, in the folder load-home; ARGS go to it, as in
+#                          ARGS='--articles-count 10000 --readers 5000 --seconds 20'; ARGS=--help says what there is
 #   make servers           Kafka, Redis and Elasticsearch on 127.0.0.1 (KAFKA_PORT, REDIS_PORT, ELASTICSEARCH_PORT)
 #   make servers-stop      stops them; their data is kept
 #   make fmt lint doc      formats; checks; builds the crates' documentation
@@ -25,7 +27,7 @@ SEEDS ?= 20000
 # What is longer in `make soak`, and the tests in there that are.
 SOAK := simulation the_digest_does_not_depend_on_how_it_was_folded a_killed_worker_leaves_no_trace a_store_that_forgets_is_filled_again
 SOAKED := every_seed over_real_events on_the_embedded_edges over_kafka_and_redis a_cluster_that_fails_over
-.PHONY: demo test build mutants soak bench servers servers-stop fmt lint doc setup help
+.PHONY: demo test build mutants soak bench load servers servers-stop fmt lint doc setup help
 
 demo: build
 	@target/release/abovefold demo $(ARGS)
@@ -47,6 +49,9 @@ soak: build
 bench: build
 	@# The whole workspace, as everywhere: one crate alone would be built with other features of its dependencies.
 	@$(WITH_ENV) cargo bench --workspace --locked --bench '*' $(ARGS)
+
+load: build
+	@$(WITH_ENV) "$$CARGO_TARGET_DIR/release/load" $(ARGS)
 
 servers:
 	@$(SETUP)/servers.sh

@@ -6,6 +6,7 @@
 
 pub mod epochs;
 pub mod gru;
+pub mod load;
 pub mod model;
 pub mod pipeline;
 pub mod rerank;

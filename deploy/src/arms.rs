@@ -66,7 +66,7 @@ async fn see(
             facts.map_or("none".into(), |facts| facts.session_digest)
         );
     }
-    let query = query(session, &record, model);
+    let query = query(session, &record, model.clone());
     query.refresh().await;
-    Ok(Seen { namespace: record.name, query, model: facts })
+    Ok(Seen::new(&record, query, model.as_ref()))
 }

@@ -38,7 +38,7 @@ impl Edges {
         let store =
             reached(abovefold_engine::state::open(&config.state_url(), &config.state_settings()).await)?;
         let articles = reached(
-            abovefold_operators::articles::open(&config.articles_url(), &config.elasticsearch).await,
+            abovefold_operators::articles::open(&config.articles_url(), &config.article_settings()).await,
         )?;
         Ok(Self { log, store, articles, topics, partitions })
     }

@@ -30,7 +30,7 @@ weight = 1
 [[experiment.arms]]
 name = "new"
 weight = 1
-query = { section_share = 0.3 }
+query = { composition = { section_share = 0.3 } }
 "#;
 
 /// The same, to know beforehand which arm a reader is in.

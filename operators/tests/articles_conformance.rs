@@ -1,4 +1,4 @@
-//! Both makes of the article edge keep the same promises.
+//! Both makes of the article edge keep the same promises, the embedded one by its scan and by its graph.
 
 #![allow(
     clippy::unwrap_used,
@@ -15,7 +15,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use ::elasticsearch::http::{Method, headers::HeaderMap, transport::Transport};
 use abovefold_engine::Fault;
-use abovefold_operators::articles::{ArticleIndex, ArticleSettings, Filter, open};
+use abovefold_operators::articles::{ArticleIndex, ArticleSettings, Filter, HnswSettings, open};
 use abovefold_schemas::{ArticleId, Offset, Timestamp};
 use newsroom::{
     CATEGORIES, Draws, HOUR, NEW_YEAR, WIDTH, article, articles, brute_force, ids, nearest, numbers, query,
@@ -26,6 +26,7 @@ use serde_json::{Value, json};
 /// Where an index is kept during a test.
 struct Place {
     url: String,
+    settings: ArticleSettings,
     /// Exact makes must agree with brute force, the others for 95 of 100.
     exact: bool,
     /// Holds the folder of the embedded make until the test is over.
@@ -35,13 +36,26 @@ struct Place {
 impl Place {
     fn embedded() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        Self { url: format!("file:{}", dir.path().display()), exact: true, _dir: Some(dir) }
+        let settings = ArticleSettings::default();
+        Self { url: format!("file:{}", dir.path().display()), settings, exact: true, _dir: Some(dir) }
+    }
+
+    /// The embedded make with a graph however few articles there are.
+    fn embedded_with_a_graph() -> Self {
+        let hnsw = HnswSettings { from_articles: 0, ..HnswSettings::default() };
+        let settings = ArticleSettings { hnsw, ..ArticleSettings::default() };
+        Self { settings, exact: false, ..Self::embedded() }
     }
 
     /// An index of the test's own on the real server; `None`, and a line that says so, where there is no server.
     fn elasticsearch(test: &str) -> Option<Self> {
         match elastic::server() {
-            Ok(address) => Some(Self { url: format!("{address}/{test}"), exact: false, _dir: None }),
+            Ok(address) => Some(Self {
+                url: format!("{address}/{test}"),
+                settings: ArticleSettings::default(),
+                exact: false,
+                _dir: None,
+            }),
             Err(reason) => {
                 println!("SKIP elasticsearch::{test}: {reason}");
                 None
@@ -50,7 +64,7 @@ impl Place {
     }
 
     async fn open(&self) -> Arc<dyn ArticleIndex> {
-        let index = open(&self.url, &ArticleSettings::default()).await.unwrap();
+        let index = open(&self.url, &self.settings).await.unwrap();
         // As its user does: the marker first. It makes the index where there is none.
         index.marker().await.unwrap();
         index
@@ -65,6 +79,13 @@ macro_rules! both_makes {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $behaviour() {
                 super::$behaviour(&Place::embedded()).await;
+            })*
+        }
+        mod embedded_with_a_graph {
+            use super::Place;
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $behaviour() {
+                super::$behaviour(&Place::embedded_with_a_graph()).await;
             })*
         }
         mod elasticsearch {

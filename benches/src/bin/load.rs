@@ -1,131 +1,62 @@
-//! A load run: `/recommend` at a steady rate against a program that is up, and how long the answers took.
-//!
-//! `load [--url http://127.0.0.1:8000] [--rate 50] [--seconds 20] [--events 20]`: besides, `--events` reads a second go to `/event`, so that the
-//! write path works meanwhile. Requests are sent when they are due, not when the one before was answered, so that a stall shows in full.
-#![allow(clippy::print_stdout, reason = "the figures are what it is run for")]
+//! A load run against the real program: `load --help` says what can be set, `make load` runs it.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "the figures are what it is run for")]
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
+use std::sync::Arc;
+
+use abovefold_benches::load::{
+    Options,
+    client::Client,
+    newspaper, overload,
+    program::Program,
+    report::Report,
+    steady::{self, Readers},
 };
+use anyhow::{Context, ensure};
+use clap::Parser;
 
-use serde_json::{Value, json};
-use tokio::time::Instant;
-
-struct Options {
-    url: String,
-    rate: f64,
-    seconds: f64,
-    events: f64,
+fn main() -> anyhow::Result<()> {
+    // One thread is enough to ask, and leaves the rest of the machine to the program.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    runtime.block_on(run(Options::parse()))
 }
 
-#[tokio::main]
-async fn main() {
-    let options = options();
-    let client = reqwest::Client::new();
-    let readers = readers(&client, &options.url).await;
-    let articles = articles(&client, &options.url, &readers).await;
-    let times = Arc::new(Mutex::new(Vec::new()));
-    let failures = Arc::new(Mutex::new(0_u32));
-    let writing =
-        tokio::spawn(write(client.clone(), options.url.clone(), readers.clone(), articles, options.events));
-    let started = Instant::now();
-    let total = (options.rate * options.seconds) as u32;
-    let mut asked = Vec::new();
-    for number in 0..total {
-        let due = started + Duration::from_secs_f64(f64::from(number) / options.rate);
-        tokio::time::sleep_until(due).await;
-        let body = json!({"user_id": readers[number as usize % readers.len()], "k": 10});
-        let request = client.post(format!("{}/recommend", options.url)).json(&body);
-        let (times, failures) = (times.clone(), failures.clone());
-        asked.push(tokio::spawn(async move {
-            let answered = match request.send().await {
-                Ok(answer) if answer.status().is_success() => answer.bytes().await.is_ok(),
-                _ => false,
-            };
-            if answered {
-                times.lock().expect("no holder panics").push(due.elapsed().as_secs_f64() * 1e3);
-            } else {
-                *failures.lock().expect("no holder panics") += 1;
-            }
-        }));
+async fn run(options: Options) -> anyhow::Result<()> {
+    ensure!(options.readers >= 10, "{} readers are too few: give at least 10", options.readers);
+    ensure!(options.stories >= 1 && options.articles_count >= 1, "there has to be a story and an article");
+    if options.url.is_none() {
+        newspaper::prepare(&options).await?;
     }
-    for request in asked {
-        request.await.expect("a request does not panic");
+    let program = Program::start(&options).await?;
+    if options.url.is_none() {
+        program.wait_until_folded(&options).await?;
     }
-    writing.abort();
-    let mut times = times.lock().expect("no holder panics").clone();
-    times.sort_by(f64::total_cmp);
-    let at = |share: f64| {
-        times.get(((times.len() as f64 * share) as usize).min(times.len().saturating_sub(1))).copied()
-    };
-    let figures: Vec<String> = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("max", 1.0)]
-        .into_iter()
-        .map(|(name, share)| format!("{name} {:.2} ms", at(share).unwrap_or(f64::NAN)))
-        .collect();
-    let failed = *failures.lock().expect("no holder panics");
-    println!("{} answers at {}/s, {failed} failed: {}", times.len(), options.rate, figures.join(", "));
-}
-
-fn options() -> Options {
-    let mut options =
-        Options { url: "http://127.0.0.1:8000".into(), rate: 50.0, seconds: 20.0, events: 20.0 };
-    let mut arguments = std::env::args().skip(1);
-    while let (Some(name), Some(value)) = (arguments.next(), arguments.next()) {
-        let number = || value.parse().unwrap_or_else(|_| panic!("{name} takes a number, not {value}"));
-        match name.as_str() {
-            "--url" => options.url = value.clone(),
-            "--rate" => options.rate = number(),
-            "--seconds" => options.seconds = number(),
-            "--events" => options.events = number(),
-            _ => panic!("there is no option {name}; see the head of this file"),
-        }
+    let client = Client::new(&program.url)?;
+    let (readers, mut report) = (Arc::new(Readers::new(&options)), Report::default());
+    let started = std::time::Instant::now();
+    let (cpu, memory) = (program.cpu_seconds(), program.resident());
+    steady::run(&options, &client, &readers, &mut report).await?;
+    if let (Some(before), Some(after)) = (cpu, program.cpu_seconds()) {
+        let share = (after - before) / started.elapsed().as_secs_f64();
+        report.note(format!("The program took {share:.2} processors."));
     }
-    options
-}
-
-async fn get(client: &reqwest::Client, url: String) -> Value {
-    let answer = client
-        .get(&url)
-        .send()
-        .await
-        .unwrap_or_else(|error| panic!("get {url}: {error}; is the program up?"));
-    answer.json().await.unwrap_or_else(|error| panic!("read the answer of {url}: {error}"))
-}
-
-async fn readers(client: &reqwest::Client, url: &str) -> Vec<String> {
-    let active = get(client, format!("{url}/users/active?limit=100")).await;
-    let ids = active.as_array().into_iter().flatten().filter_map(|reader| reader["user_id"].as_str());
-    let readers: Vec<String> = ids.map(str::to_owned).collect();
-    assert!(!readers.is_empty(), "nobody has read anything yet: simulate readers first");
-    readers
-}
-
-async fn articles(client: &reqwest::Client, url: &str, readers: &[String]) -> Vec<i64> {
-    let body = json!({"user_id": readers[0], "k": 100});
-    let answer =
-        client.post(format!("{url}/recommend")).json(&body).send().await.expect("the program answers");
-    let answer: Value = answer.json().await.expect("an answer is JSON");
-    answer["recommendations"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(|card| card["article_id"].as_i64())
-        .collect()
-}
-
-/// Reads at a steady rate, from readers in turn.
-async fn write(client: reqwest::Client, url: String, readers: Vec<String>, articles: Vec<i64>, rate: f64) {
-    if rate <= 0.0 || articles.is_empty() {
-        return;
+    if let (Some(before), Some(after)) = (memory, program.resident()) {
+        report.note(format!("Its memory was {before:.0} MB before and {after:.0} MB after the steady load."));
     }
-    for number in 0_usize.. {
-        tokio::time::sleep(Duration::from_secs_f64(1.0 / rate)).await;
-        let body = json!({
-            "user_id": readers[(number * 7) % readers.len()], "article_id": articles[number % articles.len()],
-            "read_time": 30, "scroll_pct": 80, "device_type": 1,
-        });
-        // A refused read shows in the program's own log; the load goes on.
-        client.post(format!("{url}/event")).json(&body).send().await.ok();
+    if options.overload_seconds > 0.0 {
+        overload::run(&options, &program, &client, &readers, &mut report).await;
     }
+    report.facts.insert("contents".into(), options.contents());
+    println!(
+        "{} articles, {} readers, {:.0} % of the requests searched for, {} events/s beside them\n",
+        options.articles_count,
+        options.readers,
+        options.misses * 100.0,
+        options.events
+    );
+    print!("{}", report.text());
+    if let Some(file) = &options.json {
+        std::fs::write(file, format!("{:#}\n", report.json()))
+            .with_context(|| format!("write {}", file.display()))?;
+    }
+    program.stop()
 }

@@ -128,7 +128,8 @@ async fn try_edge(what: &str, config: &Config) -> anyhow::Result<String> {
         }
         _ => {
             let articles =
-                abovefold_operators::articles::open(&config.articles_url(), &config.elasticsearch).await?;
+                abovefold_operators::articles::open(&config.articles_url(), &config.article_settings())
+                    .await?;
             Ok(articles.check().await?)
         }
     }

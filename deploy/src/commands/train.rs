@@ -107,7 +107,7 @@ pub async fn run(
 ) -> anyhow::Result<()> {
     let edge = match config.articles.as_str() {
         "" => None,
-        url => Some(reached(abovefold_operators::articles::open(url, &config.elasticsearch).await)?),
+        url => Some(reached(abovefold_operators::articles::open(url, &config.article_settings()).await)?),
     };
     let runtime = tokio::runtime::Handle::current();
     let (inference, drop_one) = (config.inference()?, options.drop_one);

@@ -89,9 +89,9 @@ mod tests {
         Config::load(Some(file.path()), &[])
     }
 
-    const TWO: &str = "[query]\nsection_share = 0.5\n[experiment]\nname = \"autumn\"\n\
+    const TWO: &str = "[query.composition]\nsection_share = 0.5\n[experiment]\nname = \"autumn\"\n\
         [[experiment.arms]]\nname = \"old\"\nweight = 1\n\
-        [[experiment.arms]]\nname = \"new\"\nweight = 0.5\nquery = { ranker = \"reference\", candidates = 40 }\n";
+        [[experiment.arms]]\nname = \"new\"\nweight = 0.5\nquery = { ranker = \"reference\", related_candidates = 40 }\n";
 
     #[test]
     fn an_arm_is_the_section_query_with_what_differs() {
@@ -99,8 +99,8 @@ mod tests {
         let experiment = config.experiment().unwrap();
         let [old, new] = experiment.arms() else { panic!("two arms") };
         assert_eq!((old.name.as_str(), old.weight, &old.settings), ("old", 1.0, &config.query));
-        assert_eq!((new.settings.ranker, new.settings.candidates), (RankBy::Reference, 40));
-        assert_eq!(new.settings.section_share, 0.5, "the rest is as in [query]");
+        assert_eq!((new.settings.ranker, new.settings.related_candidates), (RankBy::Reference, 40));
+        assert_eq!(new.settings.composition.section_share, 0.5, "the rest is as in [query]");
         let shown: Config = toml::from_str(&config.masked()).unwrap();
         assert_eq!(shown.experiment, config.experiment, "what check shows can be given again");
         assert_eq!(read("").unwrap().experiment(), None);
@@ -112,9 +112,9 @@ mod tests {
             ("name = \"autumn\"", "", "no name"),
             ("weight = 0.5", "weight = -1", "the weight of new is -1"),
             ("name = \"new\"", "name = \"old\"", "two arms are called old"),
-            ("candidates = 40", "candidats = 40", "candidats"),
-            ("candidates = 40", "candidates = \"many\"", "candidates"),
-            ("candidates = 40", "batch = 4", "query.batch belongs to the whole read path"),
+            ("related_candidates = 40", "related_candidats = 40", "related_candidats"),
+            ("related_candidates = 40", "related_candidates = \"many\"", "related_candidates"),
+            ("related_candidates = 40", "batch = 4", "query.batch belongs to the whole read path"),
             ("weight = 0.5", "weight = 0.5\nmodel = \"m\"", "name the namespace that the model reads"),
             ("weight = 0.5", "weight = 0.5\nnamespace = \"live\"", "leave it out"),
             ("weight = 0.5", "weight = 0.5\nwait = 1", "wait"),

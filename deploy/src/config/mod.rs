@@ -16,7 +16,7 @@ use abovefold_engine::{
 };
 use abovefold_models::{DeviceChoice, InferenceOptions};
 use abovefold_operators::{
-    articles::ArticleSettings,
+    articles::{ArticleSettings, HnswSettings},
     fold::FoldSettings,
     learning::LearnerSettings,
     pipeline::Topics,
@@ -62,6 +62,7 @@ pub struct Config {
     pub kafka: BTreeMap<String, String>,
     pub redis: RedisConfig,
     pub elasticsearch: ArticleSettings,
+    pub hnsw: HnswSettings,
     pub query: QuerySettings,
     pub experiment: ExperimentConfig,
     pub learner: LearnerSettings,
@@ -223,6 +224,11 @@ impl Config {
     pub fn state_settings(&self) -> StateSettings {
         let ca_file = Some(self.redis.ca_file.clone()).filter(|file| !file.as_os_str().is_empty());
         StateSettings { ca_file, ..StateSettings::default() }
+    }
+
+    /// What the article edge is told beside its URL.
+    pub fn article_settings(&self) -> ArticleSettings {
+        ArticleSettings { hnsw: self.hnsw.clone(), ..self.elasticsearch.clone() }
     }
 
     /// Where and how the networks run.

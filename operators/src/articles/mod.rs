@@ -1,6 +1,6 @@
 //! The article edge: what there is to recommend, with vectors, found by nearness.
 //!
-//! Two makes: [`embedded`] (an exact scan over a tch matrix, kept in redb) and [`elastic`] (Elasticsearch `dense_vector` kNN).
+//! Two makes: [`embedded`] (an exact scan over a tch matrix, or an HNSW graph beyond some size, kept in redb) and [`elastic`] (Elasticsearch `dense_vector` kNN).
 //! One conformance suite (`operators/tests/articles_conformance.rs`) runs against both. What is in it comes from the topic
 //! `articles` alone; its marker says up to where, so that an emptied index is filled again.
 
@@ -16,6 +16,7 @@ use abovefold_engine::Result;
 use abovefold_schemas::{ArticleId, ArticleVersion, Offset, Timestamp};
 use async_trait::async_trait;
 
+pub use embedded::{GraphPrecision, HnswSettings};
 pub use filter::check_version;
 pub use open::open;
 pub use settings::ArticleSettings;

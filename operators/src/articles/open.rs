@@ -21,7 +21,7 @@ pub async fn open(url: &str, settings: &ArticleSettings) -> Result<Arc<dyn Artic
                 "no folder is named: write file:DIR",
             ));
         }
-        return Ok(Arc::new(EmbeddedArticles::open(Path::new(dir)).await?));
+        return Ok(Arc::new(EmbeddedArticles::open_with(Path::new(dir), &settings.hnsw).await?));
     }
     if url.starts_with("http://") || url.starts_with("https://") {
         return Ok(Arc::new(ElasticArticles::new(url, settings)?));

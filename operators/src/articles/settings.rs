@@ -4,7 +4,9 @@ use std::{fmt, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-/// Settings of the article edge. All but the defaults concern Elasticsearch.
+use super::HnswSettings;
+
+/// Settings of the article edge. All but `hnsw` concern Elasticsearch.
 ///
 /// `Debug` masks the secrets; `Serialize` does not (it is meant for reading defaults, not for showing).
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +41,9 @@ pub struct ArticleSettings {
     pub search_timeout_ms: u64,
     /// How long one attempt of anything else may take, in milliseconds.
     pub write_timeout_ms: u64,
+    /// The graph of the embedded make. In a configuration it has a section of its own.
+    #[serde(skip)]
+    pub hnsw: HnswSettings,
 }
 
 impl Default for ArticleSettings {
@@ -58,6 +63,7 @@ impl Default for ArticleSettings {
             cached_articles: 50_000,
             search_timeout_ms: 2_000,
             write_timeout_ms: 30_000,
+            hnsw: HnswSettings::default(),
         }
     }
 }
@@ -80,6 +86,7 @@ impl fmt::Debug for ArticleSettings {
             .field("cached_articles", &self.cached_articles)
             .field("search_timeout_ms", &self.search_timeout_ms)
             .field("write_timeout_ms", &self.write_timeout_ms)
+            .field("hnsw", &self.hnsw)
             .finish()
     }
 }

@@ -1,16 +1,24 @@
-//! The embedded make: every article in memory, every version in redb, and an exact scan over all vectors.
+//! The embedded make: every article in memory, every version in redb, and an exact scan over all vectors; beyond some size a graph instead.
 //!
 //! Two threads work beside the runtime. The *writer* owns the file: it makes a batch durable, together with the marker. The
-//! *scanner* owns the matrix: it takes in what the writer has made durable, and answers the questions that wait together with one
-//! product.
+//! *scanner* owns what is searched: it takes in what the writer has made durable, and answers the questions that wait together. From
+//! [`HnswSettings::from_articles`] on a third one builds an HNSW graph of what is there, and the scanner searches that once it is done.
 
+mod codes;
+mod graph;
 mod scan;
+mod searcher;
+mod settings;
 mod store;
 mod table;
 
 use std::{
     path::Path,
-    sync::{Arc, RwLock, RwLockReadGuard, mpsc},
+    sync::{
+        Arc, RwLock, RwLockReadGuard,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
     thread::JoinHandle,
 };
 
@@ -20,7 +28,13 @@ use abovefold_schemas::{ArticleId, Offset};
 use async_trait::async_trait;
 use tokio::sync::oneshot;
 
-use self::{scan::ScanJob, store::WriteJob, table::Table};
+pub use self::settings::{GraphPrecision, HnswSettings};
+use self::{
+    scan::ScanJob,
+    searcher::{Searcher, TakeIn},
+    store::WriteJob,
+    table::Table,
+};
 use super::{
     Article, ArticleIndex, Filter, Hit, NearestQuery,
     filter::{Sieve, check_k, check_version, checked_direction},
@@ -32,6 +46,8 @@ pub struct EmbeddedArticles {
     /// The file, as errors name it.
     file: String,
     table: Arc<RwLock<Table>>,
+    /// Whether a graph is searched.
+    by_graph: Arc<AtomicBool>,
     /// Taken when dropped, so that the threads end.
     senders: Option<Senders>,
     threads: Vec<JoinHandle<()>>,
@@ -49,6 +65,14 @@ impl EmbeddedArticles {
     /// # Errors
     /// When the folder cannot be made or read, or when another process has the file open.
     pub async fn open(dir: &Path) -> Result<Self> {
+        Self::open_with(dir, &HnswSettings::default()).await
+    }
+
+    /// The same, with other settings of the graph.
+    ///
+    /// # Errors
+    /// As [`EmbeddedArticles::open`].
+    pub async fn open_with(dir: &Path, settings: &HnswSettings) -> Result<Self> {
         let path = dir.join("articles.redb");
         let file = path.display().to_string();
         let (writer, write_jobs) = mpsc::channel();
@@ -57,31 +81,36 @@ impl EmbeddedArticles {
         let for_writer = scanner.clone();
         let writer_thread =
             spawn("articles-write", move || store::run(&path, opened, &write_jobs, &for_writer))?;
-        let (table, ready) = match when_opened.await {
-            Ok(Ok(kept)) => {
-                let table = Arc::new(RwLock::new(Table::default()));
-                let (filled, ready) = oneshot::channel();
-                scanner
-                    .send(ScanJob::TakeIn {
-                        articles: kept.articles,
-                        marker: Some(kept.marker),
-                        done: filled,
-                    })
-                    .expect("the receiver is held here until the thread takes it");
-                (table, ready)
-            }
-            Ok(Err(error)) => return Err(error),
-            Err(_) => return Err(thread_is_gone(&file)),
-        };
-        let for_scanner = table.clone();
-        let scan_thread = spawn("articles-scan", move || scan::run(&for_scanner, &scan_jobs))?;
-        ready.await.map_err(|_| thread_is_gone(&file))??;
+        let kept = when_opened.await.map_err(|_| thread_is_gone(&file))??;
+        let (table, by_graph) = (Arc::new(RwLock::new(Table::default())), Arc::new(AtomicBool::new(false)));
+        let searcher = Searcher::new(table.clone(), settings.clone(), kept.articles.len(), by_graph.clone())?;
+        let (done, filled) = oneshot::channel();
+        let all = TakeIn { articles: kept.articles.into(), marker: Some(kept.marker), done };
+        scanner.send(ScanJob::TakeIn(all)).expect("the receiver is held here until the thread takes it");
+        let scan_thread = spawn("articles-scan", move || scan::run(searcher, &scan_jobs))?;
+        filled.await.map_err(|_| thread_is_gone(&file))??;
         Ok(Self {
             file,
             table,
+            by_graph,
             senders: Some(Senders { writer, scanner }),
             threads: vec![writer_thread, scan_thread],
         })
+    }
+
+    /// Waits while a graph is being built, for tests and measurements; searches need not wait for it.
+    ///
+    /// # Errors
+    /// When a thread of this edge has ended.
+    pub async fn settled(&self) -> Result<()> {
+        let (done, settled) = oneshot::channel();
+        self.senders().scanner.send(ScanJob::Settle(done)).map_err(|_| thread_is_gone(&self.file))?;
+        settled.await.map_err(|_| thread_is_gone(&self.file))
+    }
+
+    /// Whether a graph is searched by now, and not every vector.
+    pub fn searches_by_graph(&self) -> bool {
+        self.by_graph.load(Ordering::Relaxed)
     }
 
     fn senders(&self) -> &Senders {
@@ -166,8 +195,9 @@ impl ArticleIndex for EmbeddedArticles {
     }
 
     async fn check(&self) -> Result<String> {
+        let how = if self.searches_by_graph() { "an HNSW graph" } else { "an exact scan" };
         let table = self.table()?;
-        Ok(format!("embedded, {} articles in {}", table.in_view(), self.file))
+        Ok(format!("embedded, {} articles in {}, searched by {how}", table.in_view(), self.file))
     }
 }
 

@@ -10,7 +10,7 @@ use abovefold_schemas::{ArticleId, ArticleVersion, Kept, Offset};
 use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition};
 use tokio::sync::oneshot;
 
-use super::{super::Article, scan::ScanJob, thread_is_gone};
+use super::{super::Article, scan::ScanJob, searcher::TakeIn, thread_is_gone};
 
 /// Article to the offset of its version (big-endian) and the kept version.
 const ARTICLES: TableDefinition<'_, i64, &[u8]> = TableDefinition::new("articles");
@@ -182,7 +182,8 @@ fn show(
     for (place, articles) in chunks.into_iter().enumerate() {
         let marker = (place == last).then(|| marker.clone());
         let (done, taken) = oneshot::channel();
-        scanner.send(ScanJob::TakeIn { articles, marker, done }).map_err(|_| thread_is_gone(file))?;
+        let chunk = TakeIn { articles: articles.into(), marker, done };
+        scanner.send(ScanJob::TakeIn(chunk)).map_err(|_| thread_is_gone(file))?;
         taken.blocking_recv().map_err(|_| thread_is_gone(file))??;
     }
     Ok(())

@@ -41,6 +41,11 @@ impl Table {
         self.articles.get(&id)
     }
 
+    /// Every article, withdrawn ones too.
+    pub(super) fn all(&self) -> Vec<Arc<Article>> {
+        self.articles.values().cloned().collect()
+    }
+
     /// The articles that are not withdrawn and were published at or before `until`, latest first.
     pub(super) fn latest_first(&self, until: Option<Timestamp>) -> impl Iterator<Item = &Arc<Article>> {
         let from = until.map_or((Reverse(i64::MAX), ArticleId(i64::MIN)), |until| {
