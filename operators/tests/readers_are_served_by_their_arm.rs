@@ -5,19 +5,20 @@ mod query_support;
 
 use std::time::Duration;
 
-use abovefold_operators::query::{Arm, Experiment, QuerySettings, Slate};
+use abovefold_operators::query::{Arm, Budgets, Composition, Experiment, QuerySettings, Slate};
 use abovefold_schemas::{Kept, records::Impression};
 use query_support::{World, ids, reader, request};
 
 const READERS: usize = 24;
 
-fn settings(candidates: usize) -> QuerySettings {
-    QuerySettings { candidates, section_share: 1.0, edge_pause_ms: 0, ..QuerySettings::default() }
+fn settings(knn: usize) -> QuerySettings {
+    let sources = Budgets { knn, learned: 0, also_read: 0, topics: 0, trending: 0, newest: 0 };
+    QuerySettings { sources, composition: Composition::none(), edge_pause_ms: 0, ..QuerySettings::default() }
 }
 
 /// One arm ranks all articles, of which the ranker of the tests prefers the last; the other one the ten nearest to the reader.
 fn experiment() -> Experiment {
-    let arm = |name: &str, candidates| Arm { name: name.into(), weight: 1.0, settings: settings(candidates) };
+    let arm = |name: &str, knn| Arm { name: name.into(), weight: 1.0, settings: settings(knn) };
     Experiment::new("autumn", vec![arm("all", 100), arm("nearest", 10)]).unwrap()
 }
 

@@ -108,9 +108,9 @@ mod tests {
     #[test]
     fn percentiles_are_those_of_the_nearest_rank() {
         let (tally, begun) = (Tally::default(), Instant::now());
-        for number in 1..=200 {
+        for number in 1..=200_u64 {
             let ended = begun + Duration::from_millis(100 * number);
-            let outcome = if number % 2 == 0 { Outcome::Answered } else { Outcome::Shed };
+            let outcome = if number.is_multiple_of(2) { Outcome::Answered } else { Outcome::Shed };
             tally.note(Sample { outcome, ended, seconds: number as f64 / 1e3 });
         }
         let figures = tally.figures(Outcome::Answered, begun, 10.0);

@@ -66,11 +66,11 @@ mod tests {
         for key in 0..1_000 {
             codes.push(&direction(key as f32 * 0.003));
         }
-        let found = codes.nearest(&direction(0.9), (0..1_000).filter(|key| key % 2 == 0), 20);
+        let found = codes.nearest(&direction(0.9), (0..1_000_u32).filter(|key| key.is_multiple_of(2)), 20);
         assert_eq!(found.len(), 90);
         // 0.9 is key 300; of every second one, the 20 nearest are 280 to 320.
-        assert!((280..=320).filter(|key| key % 2 == 0).all(|key| found.contains(&key)));
-        assert!(found.iter().all(|key| key % 2 == 0));
+        assert!((280..=320_u32).filter(|key| key.is_multiple_of(2)).all(|key| found.contains(&key)));
+        assert!(found.iter().all(|key| key.is_multiple_of(2)));
         assert_eq!(codes.nearest(&direction(0.9), 7..9, 20), [7, 8], "few are all taken");
     }
 }
