@@ -34,7 +34,7 @@ pub(super) const STYLE_PATH: &str = "/pages.css";
         health::health,
         metrics::render,
         ops::page,
-        models::list,
+        models::list_models,
         models::promote
     ),
     components(schemas(problem::Problem, answers::Slate, answers::ReaderPage, answers::EventAccepted)),

@@ -119,7 +119,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/articles/{article_id}", get(articles::article))
         .route("/articles/{article_id}/related", get(recommend::related))
         .route("/metrics", get(metrics::render))
-        .route("/admin/models", get(models::list))
+        .route("/admin/models", get(models::list_models))
         .route("/admin/models/{name}/promote", post(models::promote))
         .route("/openapi.json", get(docs::openapi))
         .route("/docs", get(docs::page))

@@ -52,7 +52,7 @@ pub(super) struct Promoted {
 /// The models of the models folder, and which one serves.
 #[utoipa::path(get, path = "/admin/models", tag = "operations",
     responses((status = 200, description = "By name", body = ModelList)))]
-pub(super) async fn list(State(app): State<Arc<App>>) -> Json<ModelList> {
+pub(super) async fn list_models(State(app): State<Arc<App>>) -> Json<ModelList> {
     let folder = app.models.folder().clone();
     // Cards are read from a disk that may be slow.
     let read = move || (folder.list(), folder.pointed().map(|pointed| pointed.target), folder);
