@@ -1,4 +1,4 @@
-//! Article vectors from text, where none are given: TF-IDF weighted words, brought to [`WIDTH`] numbers by a truncated SVD ([`basis`]).
+//! Article vectors from text, where none are given: TF-IDF weighted words, brought to [`WIDTH`] numbers by a truncated SVD (`basis.rs`).
 //!
 //! Words are lower-cased runs of letters and digits. A word weighs `(1 + ln count) * idf`, where a word of the title counts three
 //! times and of the subtitle twice. Where there are too few texts for a decomposition, and for a text of whose words it knows none, each

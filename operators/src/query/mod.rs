@@ -194,7 +194,7 @@ impl Query {
     }
 
     /// Puts another model in place, and returns the one that it replaces: batches that begin from now on are ordered by it, those under way
-    /// by the one that they began with. It has to understand the same session embeddings; see [`probe`] for the rest.
+    /// by the one that they began with. It has to understand the same session embeddings; see [`probe()`] for the rest.
     pub fn swap_model(&self, model: ServingModel) -> Arc<ServingModel> {
         self.shared.model.replace(model)
     }

@@ -21,7 +21,7 @@ use super::{
 use crate::articles::{Article, Filter, NearestQuery};
 
 /// Finds candidates: the cached ones of the reader, or the nearest articles to its session embedding (to the page, for related stories),
-/// all searches of a batch in one call; and beside them what the other [`sources`] bring. A reader without an embedding gets what trends.
+/// all searches of a batch in one call; and beside them what the other sources bring. A reader without an embedding gets what trends.
 #[derive(Debug)]
 pub struct Retrieve {
     shared: Arc<Shared>,

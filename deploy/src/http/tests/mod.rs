@@ -16,7 +16,7 @@ use abovefold_engine::{
 };
 use abovefold_operators::{
     articles::{Article, ArticleIndex, embedded::EmbeddedArticles},
-    query::{Query, QueryContext, QuerySettings},
+    query::{Composition, Query, QueryContext, QuerySettings},
 };
 use abovefold_schemas::{
     ArticleId, ArticleVersion, Kept, LastRecord, Marker, Offset, ReaderId,
@@ -76,7 +76,11 @@ impl Served {
             learned: None,
             impressions: None,
             past: false,
-            settings: QuerySettings { after_wait_ms: 30, ..QuerySettings::default() },
+            settings: QuerySettings {
+                after_wait_ms: 30,
+                composition: Composition::none(),
+                ..QuerySettings::default()
+            },
             experiment: None,
         });
         let reading = Reading::new(seen("main", &query), BTreeMap::new());

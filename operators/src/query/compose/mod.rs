@@ -2,12 +2,12 @@
 //!
 //! | rule | does | left out by |
 //! |---|---|---|
-//! | [`freshness`] | what is old counts less, by section | `half_life_hours = 0` |
-//! | [`fatigue`] | what the reader was shown and did not read counts less | `fatigue = 1` |
-//! | [`stories`] | of articles that tell one story, the best | `story_cosine = 0` |
-//! | [`diversity`] | what is like those above it counts less | `diversity = 0` |
-//! | [`sections`] | no section more than its share | `section_share = 1` |
-//! | [`exploration`] | now and then the last place goes to an article that few were shown | `exploration = 0` |
+//! | `freshness` | what is old counts less, by section | `half_life_hours = 0` |
+//! | `fatigue` | what the reader was shown and did not read counts less | `fatigue = 1` |
+//! | `stories` | of articles that tell one story, the best | `story_cosine = 0` |
+//! | `diversity` | what is like those above it counts less | `diversity = 0` |
+//! | `sections` | no section more than its share | `section_share = 1` |
+//! | `exploration` | now and then the last place goes to an article that few were shown | `exploration = 0` |
 //!
 //! What a rule holds back comes last, where there is nothing else. The settings are [`Composition`](super::settings::Composition)'s.
 
