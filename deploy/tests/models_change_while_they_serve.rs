@@ -159,6 +159,8 @@ fn is_near(one: &Expected, other: &Expected) -> bool {
 #[test]
 fn promoting_back_and_forth_under_load_fails_no_request_and_mixes_no_versions() {
     let home = Home::new().with("WINDOW__LENGTH", "50ms").with("QUERY__LOG_FEATURES", "true");
+    // What was shown before, and chance, are to move nothing.
+    let home = home.with("QUERY__COMPOSITION__FATIGUE", "1.0").with("QUERY__COMPOSITION__EXPLORATION", "0.0");
     model(&home.at("models/first"), "version-1", 1.0, Some(trees(30)));
     model(&home.at("models/second"), "version-2", -1.0, Some(trees(8)));
     link(&home, "first");

@@ -56,6 +56,10 @@ pub async fn run(session: Session) -> anyhow::Result<()> {
     let model = loaded.model.as_ref();
     namespaces::check_worker(&namespace, model.map(Model::facts), &session.config.steps())?;
     let _owner = own(&session).await?;
+    // Arms that cannot be served show before anything is folded.
+    if session.config.experiment().is_some() {
+        arms::start(&session, model).await?;
+    }
     let worker = Worker::start(&session, &namespace, model.map(|model| model.inference.clone())).await?;
     let graphs = worker.graphs.clone();
     let reading = listen_on(&session, door, &namespace, loaded, graphs);
