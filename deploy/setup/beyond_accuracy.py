@@ -5,7 +5,7 @@
     python3 deploy/setup/beyond_accuracy.py 127.0.0.1:8000 --requests 10000
 
 Readers who were seen last ask in turns at random, and read one of what they are shown every third time, by chance of its place. Run it once with
-the shipped settings and once with the composition left out (docs/slates.md has the settings and what came of it).
+the shipped settings and once with the composition left out (docs/slates.md has the settings).
 """
 import argparse
 import collections
