@@ -6,7 +6,7 @@ use abovefold_engine::{
     Runtime, Troubles,
     log::{NewRecord, Position},
 };
-use abovefold_operators::query::{Query, Request, Slate};
+use abovefold_operators::query::{Budgets, Composition, Query, Request, Slate};
 use abovefold_schemas::{ArticleId, Event, ReaderId, Timestamp};
 use anyhow::{Context, bail};
 use tokio::sync::watch;
@@ -54,6 +54,10 @@ pub async fn run(mut config: Config, exit: bool, seed: u64, output: Output) -> a
     // The home's own, or what was promoted since.
     config.model.clear();
     if exit {
+        // What five reads do is shown by what they move alone: the session embedding, and the search near it.
+        config.query.sources =
+            Budgets { learned: 0, also_read: 0, trending: 0, newest: 0, ..Budgets::default() };
+        config.query.composition = Composition { section_share: 0.7, ..Composition::none() };
         // Nothing shall be sent but what is shown.
         config.http.listen = "127.0.0.1:0".into();
     }
