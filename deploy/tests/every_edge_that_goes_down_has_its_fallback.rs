@@ -88,12 +88,10 @@ impl Outage<'_> {
         let steady = Instant::now();
         eventually("it is away for a while", || (steady.elapsed() > AWAY).then_some(()));
         let meanwhile = load.within(steady, Instant::now());
-        let failed = meanwhile.iter().find(|one| one.status != 200);
-        // On a busy machine another edge may be late for a moment, and have its own fallback.
-        let others: Vec<_> = meanwhile.iter().filter(|one| one.text("served_by") != self.served_by).collect();
+        let other = meanwhile.iter().find(|one| one.status != 200 || one.text("served_by") != self.served_by);
         assert!(
-            failed.is_none() && meanwhile.len() > 50 && others.len() * 20 <= meanwhile.len(),
-            "{}: {} answers, {failed:?}, {others:?}",
+            other.is_none() && meanwhile.len() > 50,
+            "{}: {} answers, {other:?}",
             self.what,
             meanwhile.len()
         );
