@@ -89,6 +89,22 @@ pub enum Timestamps {
     Original,
 }
 
+impl Command {
+    /// Whether it computes with libtorch for longer than a moment.
+    pub fn runs_networks(&self) -> bool {
+        matches!(
+            self,
+            Self::Demo { .. }
+                | Self::Train { .. }
+                | Self::Evaluate { .. }
+                | Self::Process { .. }
+                | Self::Serve { .. }
+                | Self::Run { .. }
+                | Self::Replay { .. }
+        )
+    }
+}
+
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Generate a newspaper, train, index, run, and simulate readers, all in one process

@@ -31,9 +31,11 @@ use clap::Parser;
 use crate::{cli::Cli, output::Output};
 
 fn main() -> ExitCode {
-    waiting::asleep();
     // Wrong usage ends in here with status 2, help with 0.
     let cli = Cli::parse();
+    if cli.command.runs_networks() {
+        waiting::asleep();
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("start the async runtime: {error}")),
