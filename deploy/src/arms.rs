@@ -2,7 +2,8 @@
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
-use abovefold_operators::fold::FOLD_VERSION;
+use abovefold_operators::{fold::FOLD_VERSION, query::Experiment};
+use abovefold_schemas::records::NamespaceRecord;
 use anyhow::{Context, bail};
 
 use crate::{
@@ -13,12 +14,27 @@ use crate::{
     session::{Model, Session, load_model},
 };
 
-/// The read paths of the arms that name a namespace, by arm. They stay with it, wherever `live` points.
+/// Read paths by arm.
+pub type Arms = BTreeMap<String, Arc<Seen>>;
+
+/// The experiment that runs on a namespace, if any: a past is looked at, not experimented on.
+pub fn experiment(session: &Session, namespace: &NamespaceRecord) -> Option<Experiment> {
+    session.config.experiment().filter(|_| namespace.until.is_none())
+}
+
+/// The read paths of the arms that name a namespace of their own, beside the one that readers see. They stay with it, wherever `live` points.
 ///
 /// # Errors
 /// When a namespace is missing, can't be read here, or was made with another session model than the arm has.
-pub async fn start(session: &Session, loaded: Option<&Model>) -> anyhow::Result<BTreeMap<String, Arc<Seen>>> {
-    let mut started = BTreeMap::new();
+pub async fn start(
+    session: &Session,
+    namespace: &NamespaceRecord,
+    loaded: Option<&Model>,
+) -> anyhow::Result<Arms> {
+    let mut started = Arms::new();
+    if experiment(session, namespace).is_none() {
+        return Ok(started);
+    }
     for arm in &session.config.experiment.arms {
         let Some(namespace) = &arm.namespace else { continue };
         let seen = see(session, namespace, arm.model.as_deref(), loaded).await;

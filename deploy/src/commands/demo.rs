@@ -13,6 +13,7 @@ use tokio::sync::watch;
 
 use super::{generate, index, serve, simulate, stop_signal, train};
 use crate::{
+    arms,
     cli::Timestamps,
     config::Config,
     edges::Edges,
@@ -80,6 +81,7 @@ pub async fn run(mut config: Config, exit: bool, seed: u64, output: Output) -> a
     namespaces::check_worker(&namespace, model.as_ref().map(Model::facts), &session.config.steps())?;
     let _owner = serve::own(&session).await?;
     let door = serve::bind(&session).await?;
+    let arms = arms::start(&session, &namespace, model.as_ref()).await?;
     let worker =
         Worker::start(&session, &namespace, model.as_ref().map(|model| model.inference.clone())).await?;
     let graphs = worker.graphs.clone();
@@ -90,7 +92,7 @@ pub async fn run(mut config: Config, exit: bool, seed: u64, output: Output) -> a
             show(&session, &query, seed).await?;
             drop(query);
         } else {
-            let reading = serve::listen_on(&session, door, &namespace, loaded, graphs);
+            let reading = serve::listen_on(&session, door, &namespace, loaded, arms, graphs);
             tokio::try_join!(reading, live(&session, &data))?;
         }
         stop.send_replace(true);

@@ -1,6 +1,6 @@
 //! `process`, `serve`, `run`: the write path, the read path, both.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use abovefold_engine::Graph;
 use abovefold_operators::query::{Impressions, Query, QueryContext};
@@ -9,7 +9,7 @@ use anyhow::Context;
 use tokio::net::TcpListener;
 
 use crate::{
-    arms,
+    arms::{self, Arms},
     config::Config,
     edges::reached,
     forgotten::remove_forgotten,
@@ -41,7 +41,8 @@ pub async fn serve(session: Session) -> anyhow::Result<()> {
     // A port in use shows before a namespace is made.
     let door = bind(&session).await?;
     let (namespace, loaded) = prepare(&session, Part::Ranks).await?;
-    listen_on(&session, door, &namespace, loaded, Vec::new()).await
+    let arms = arms::start(&session, &namespace, loaded.model.as_ref()).await?;
+    listen_on(&session, door, &namespace, loaded, arms, Vec::new()).await
 }
 
 /// Write path and read path in one process. A namespace that stands at a past moment is shown as it is, and nothing is folded.
@@ -51,18 +52,16 @@ pub async fn run(session: Session) -> anyhow::Result<()> {
     let (namespace, loaded) = prepare(&session, Part::Both).await?;
     if namespace.until.is_some() {
         let _owner = own(&session).await?;
-        return listen_on(&session, door, &namespace, loaded, Vec::new()).await;
+        return listen_on(&session, door, &namespace, loaded, Arms::new(), Vec::new()).await;
     }
     let model = loaded.model.as_ref();
     namespaces::check_worker(&namespace, model.map(Model::facts), &session.config.steps())?;
     let _owner = own(&session).await?;
     // Arms that cannot be served show before anything is folded.
-    if session.config.experiment().is_some() {
-        arms::start(&session, model).await?;
-    }
+    let arms = arms::start(&session, &namespace, model).await?;
     let worker = Worker::start(&session, &namespace, model.map(|model| model.inference.clone())).await?;
     let graphs = worker.graphs.clone();
-    let reading = listen_on(&session, door, &namespace, loaded, graphs);
+    let reading = listen_on(&session, door, &namespace, loaded, arms, graphs);
     tokio::try_join!(reading, worker.finish_beside_readers())?;
     Ok(())
 }
@@ -155,8 +154,7 @@ pub fn query(session: &Session, namespace: &NamespaceRecord, model: Option<Model
         }),
         past: namespace.until.is_some(),
         settings: session.config.query.clone(),
-        // A past is looked at, not experimented on.
-        experiment: session.config.experiment().filter(|_| namespace.until.is_none()),
+        experiment: arms::experiment(session, namespace),
     })
 }
 
@@ -194,6 +192,7 @@ pub async fn listen_on(
     door: Door,
     namespace: &NamespaceRecord,
     loaded: Loaded,
+    arms: Arms,
     graphs: Vec<Graph>,
 ) -> anyhow::Result<()> {
     let metrics = telemetry::start_metrics()?;
@@ -205,10 +204,6 @@ pub async fn listen_on(
     let is_other = !fits(namespace, model.as_ref().map(Model::facts));
     let query = query(session, namespace, model.clone());
     query.refresh().await;
-    let arms = match query.experiment() {
-        Some(_) => arms::start(session, model.as_ref()).await?,
-        None => BTreeMap::new(),
-    };
     let reading = Reading::new(Seen::new(namespace, query, model.as_ref()), arms);
     if is_other {
         reading.set_trouble(Some(format!(
