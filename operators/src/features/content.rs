@@ -170,8 +170,8 @@ pub fn unit_vector(vector: &[f32]) -> Option<Vec<f32>> {
     Some(vector.iter().map(|x| x / length).collect())
 }
 
-/// `a . b`, in sixteen lanes that are added up in one order.
-fn dot(a: &[f32], b: &[f32]) -> f32 {
+/// `a . b`, in sixteen lanes that are added up in one order; the cosine, where both are of unit length.
+pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
     let mut lanes = [0.0_f32; 16];
     let (a16, b16) = (a.chunks_exact(16), b.chunks_exact(16));
     let rest: f32 = a16.remainder().iter().zip(b16.remainder()).map(|(a, b)| a * b).sum();

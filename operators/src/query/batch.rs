@@ -138,8 +138,7 @@ impl Known {
         let request = &self.asked.request;
         request.page == Some(article)
             || request.exclude.contains(&article)
-            || self.state.reads.iter().any(|read| read.article_id == article.0)
-            || self.state.read_before.contains(&article.0)
+            || self.read().any(|read| read == article)
     }
 
     /// All that the reader is known to have read.
@@ -160,12 +159,17 @@ impl Known {
 
     /// Whether the article is about something that the reader chose.
     pub(super) fn chose(&self, article: &Article) -> bool {
-        let about = |topic: &String| {
-            let same = |other: &String| other.eq_ignore_ascii_case(topic);
-            same(&article.version.category) || article.version.topics.iter().any(same)
-        };
-        self.state.topics.iter().any(about)
+        chosen(&self.state, article).is_some()
     }
+}
+
+/// What the reader chose that an article is about.
+pub(super) fn chosen<'a>(state: &'a ReaderState, article: &Article) -> Option<&'a str> {
+    let about = |topic: &&String| {
+        let same = |other: &String| other.eq_ignore_ascii_case(topic);
+        same(&article.version.category) || article.version.topics.iter().any(same)
+    };
+    state.topics.iter().find(about).map(String::as_str)
 }
 
 /// An article that may be served.

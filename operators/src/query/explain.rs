@@ -6,7 +6,7 @@ use abovefold_engine::{Emitter, Operator, Result};
 use abovefold_schemas::{ArticleId, state::ReaderState};
 
 use super::{
-    batch::{Batch, Composed},
+    batch::{Batch, Composed, chosen},
     metrics::Stopwatch,
     request::{Pick, Source},
     shared::Shared,
@@ -30,7 +30,7 @@ impl Explain {
 
     fn explain(&self, pick: &mut Pick, state: &ReaderState, reads: &Reads) {
         let unit = self.shared.prepared.of(&pick.article, self.shared.runtime.now()).unit;
-        let chosen = chosen(state, pick);
+        let chosen = chosen(state, &pick.article);
         let Some(explanation) = &mut pick.explanation else { return };
         if pick.source == Source::Knn {
             explanation.because = unit.and_then(|unit| nearest(&unit, state, reads));
@@ -47,16 +47,6 @@ fn nearest(unit: &[f32], state: &ReaderState, reads: &Reads) -> Option<ArticleId
     let reads = state.reads.iter().map(|read| ArticleId(read.article_id));
     let with_cosine = reads.filter_map(|read| Some((read, cosine(&read)?)));
     with_cosine.max_by(|a, b| a.1.total_cmp(&b.1)).map(|(read, _)| read)
-}
-
-/// What the reader chose that the article is about.
-fn chosen<'a>(state: &'a ReaderState, pick: &Pick) -> Option<&'a str> {
-    let version = &pick.article.version;
-    let about = |topic: &&String| {
-        version.category.eq_ignore_ascii_case(topic)
-            || version.topics.iter().any(|other| other.eq_ignore_ascii_case(topic))
-    };
-    state.topics.iter().find(about).map(String::as_str)
 }
 
 fn text(source: Source, read: Option<&str>, chosen: Option<&str>) -> String {

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Gathered, Rule, Shared, likeness};
+use super::{Gathered, Rule, Shared};
+use crate::features::content::dot;
 
 /// So many times a slate's candidates are looked at: what lies below has no chance.
 const WINDOW: usize = 3;
@@ -54,7 +55,7 @@ fn order(scores: &[f32], units: &[Option<Arc<[f32]>>], places: usize, taken_away
         let Some(unit) = &units[chosen] else { continue };
         for place in &rest {
             if let Some(other) = &units[*place] {
-                alike[*place] = alike[*place].max(likeness(unit, other));
+                alike[*place] = alike[*place].max(dot(unit, other));
             }
         }
     }

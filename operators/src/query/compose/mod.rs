@@ -95,15 +95,3 @@ fn reweigh(candidates: &mut [Candidate], worth: impl Fn(&Candidate) -> f32) {
     candidates.iter_mut().for_each(|candidate| candidate.score *= worth(candidate));
     candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
 }
-
-/// The cosine of two vectors of unit length.
-fn likeness(one: &[f32], other: &[f32]) -> f32 {
-    const LANES: usize = 16;
-    let mut sums = [0.0_f32; LANES];
-    for (one, other) in one.chunks_exact(LANES).zip(other.chunks_exact(LANES)) {
-        for lane in 0..LANES {
-            sums[lane] += one[lane] * other[lane];
-        }
-    }
-    sums.iter().sum()
-}

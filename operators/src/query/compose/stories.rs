@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Gathered, Rule, Shared, likeness};
+use super::{Gathered, Rule, Shared};
+use crate::features::content::dot;
 
 /// Holds back what is as near to an article above it as only another telling of the same story is.
 #[derive(Debug)]
@@ -25,7 +26,7 @@ impl Rule for Stories {
             if kept < 2 * k
                 && let Some(unit) = shared.prepared.of(&candidate.article, now).unit
             {
-                if told.iter().any(|other| likeness(other, &unit) >= near) {
+                if told.iter().any(|other| dot(other, &unit) >= near) {
                     gathered.held_back.push(candidate);
                     continue;
                 }
