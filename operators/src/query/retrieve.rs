@@ -16,7 +16,7 @@ use super::{
     metrics::Stopwatch,
     request::{ServedBy, Source},
     shared::Shared,
-    sources::{self, Next},
+    sources::{self, Beside, Next},
 };
 use crate::articles::{Article, Filter, NearestQuery};
 
@@ -43,12 +43,6 @@ enum Plan {
 /// The candidates near a reader or page; `None` where there is nothing to search with.
 type Near = std::result::Result<Option<Vec<Candidate>>, Down>;
 type Articles = BTreeMap<ArticleId, Arc<Article>>;
-
-/// What was read after a reader's last reads, and the articles of all such.
-struct Also<'a> {
-    next: &'a [Next],
-    articles: &'a Articles,
-}
 
 /// The article edge does not answer.
 struct Down {
@@ -214,12 +208,12 @@ impl Retrieve {
     }
 
     /// Adds what the other sources bring, and what serves where all of them do not suffice.
-    async fn gather(
+    fn gather(
         &self,
         known: Known,
         plan: Plan,
         near: Near,
-        also: Also<'_>,
+        beside: &Beside<'_>,
         session_model: &str,
     ) -> Gathered {
         let (found, by_near, mut trouble) = match near {
@@ -235,8 +229,7 @@ impl Retrieve {
             found.into_iter().filter(|candidate| known.admits(&candidate.article)).collect();
         // Nothing is added to related stories, which are about their page, nor where the search failed: what serves then is a fallback, and says so.
         if !candidates.is_empty() && !matches!(plan, Plan::Related(_)) {
-            let Also { next, articles } = also;
-            candidates.extend(sources::from_memory(&self.shared, &known, &candidates, next, articles));
+            candidates.extend(sources::from_memory(&self.shared, &known, &candidates, beside));
             let cosine = |candidate: &Candidate| candidate.cosine.unwrap_or(-1.0);
             candidates.sort_by(|a, b| cosine(b).total_cmp(&cosine(a)));
         }
@@ -246,9 +239,8 @@ impl Retrieve {
             fill = fill::trending(&known, &self.shared.trending.view());
             let few = candidates.len() + fill.len() < k;
             if few || !known.state.topics.is_empty() {
-                let (newest, down) = self.shared.newest.get(&self.shared).await;
-                trouble = trouble.or(down);
-                fill.extend(fill::newest(&known, &newest));
+                trouble = trouble.or_else(|| beside.trouble.cloned());
+                fill.extend(fill::newest(&known, beside.newest));
             }
             let mut ids: BTreeSet<ArticleId> =
                 candidates.iter().map(|candidate| candidate.article.id).collect();
@@ -305,7 +297,7 @@ impl Operator for Retrieve {
         let watch = Stopwatch::start();
         let session_model = batch.model.session_model();
         let plans: Vec<Plan> = batch.items.iter().map(|known| self.plan(known, session_model)).collect();
-        let (near, (next, articles), _) = futures::join!(
+        let (near, (next, articles), (newest, trouble)) = futures::join!(
             self.near(&batch.items, &plans),
             self.next(&batch.items, &plans),
             self.shared.newest.get(&self.shared)
@@ -313,8 +305,8 @@ impl Operator for Retrieve {
         let mut items = Vec::with_capacity(plans.len());
         let found = near.into_iter().zip(&next);
         for ((known, plan), (near, next)) in batch.items.into_iter().zip(plans).zip(found) {
-            let also = Also { next, articles: &articles };
-            items.push(self.gather(known, plan, near, also, session_model).await);
+            let beside = Beside { next, articles: &articles, newest: &newest, trouble: trouble.as_ref() };
+            items.push(self.gather(known, plan, near, &beside, session_model));
             // Others get their turn between the requests of a full batch.
             tokio::task::yield_now().await;
         }

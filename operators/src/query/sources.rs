@@ -73,16 +73,28 @@ pub(super) fn also_read(shared: &Shared, known: &Known) -> Vec<Next> {
     next.into_iter().take(most).map(|(_, next)| next).collect()
 }
 
-/// The candidates of all these sources, each up to its budget, without those in `found` already. `articles` has those of [`also_read`].
+/// What there is for a request beside what is near.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Beside<'a> {
+    /// What was read after the reader's last reads.
+    pub(super) next: &'a [Next],
+    /// The articles of all such.
+    pub(super) articles: &'a BTreeMap<ArticleId, Arc<Article>>,
+    /// The articles published last.
+    pub(super) newest: &'a [Arc<Article>],
+    /// Why those may be old.
+    pub(super) trouble: Option<&'a String>,
+}
+
+/// The candidates of all these sources, each up to its budget, without those in `found` already.
 pub(super) fn from_memory(
     shared: &Shared,
     known: &Known,
     found: &[Candidate],
-    next: &[Next],
-    articles: &BTreeMap<ArticleId, Arc<Article>>,
+    beside: &Beside<'_>,
 ) -> Vec<Candidate> {
+    let Beside { next, articles, newest, .. } = *beside;
     let (budgets, view) = (&known.asked.settings().sources, shared.trending.view());
-    let newest = shared.newest.kept();
     let mut gathering = Gathering {
         shared,
         known,
@@ -96,12 +108,12 @@ pub(super) fn from_memory(
     });
     gathering.take(budgets.also_read, also);
     if !known.state.topics.is_empty() {
-        let of_topics = fill::trending(known, &view).into_iter().chain(fill::newest(known, &newest));
+        let of_topics = fill::trending(known, &view).into_iter().chain(fill::newest(known, newest));
         let of_topics = of_topics.filter(|candidate| known.chose(&candidate.article));
         gathering.take(budgets.topics, of_topics.map(|found| Candidate { source: Source::Topics, ..found }));
     }
     gathering.take(budgets.trending, fill::trending(known, &view).into_iter());
-    gathering.take(budgets.newest, fill::newest(known, &newest).into_iter());
+    gathering.take(budgets.newest, fill::newest(known, newest).into_iter());
     gathering.candidates
 }
 
