@@ -28,3 +28,19 @@ alone() {
 maven() {
     mvn -q -B -Dstyle.color=never "-Dmaven.repo.local=$ABOVEFOLD_CACHE/maven" "$@" 9>&-
 }
+
+# python_with NAME PACKAGE==VERSION...: a virtual environment in the cache folder with these packages and what they need, once.
+python_with() {
+    local name="$1" venv="$ABOVEFOLD_CACHE/$1-venv"
+    local stamp="$venv/.abovefold-stamp"
+    shift
+    [ "$(cat "$stamp" 2>/dev/null)" = "$*" ] && return 0
+    alone "$name"
+    [ "$(cat "$stamp" 2>/dev/null)" = "$*" ] && return 0
+    say "fetching $1 into $venv"
+    rm -rf "$venv"
+    python3 -m venv "$venv"
+    "$venv/bin/pip" install --quiet --no-cache-dir --disable-pip-version-check --only-binary :all: "$@" >&2 9>&- ||
+        die "pip could not install $1; is PyPI in reach?"
+    printf '%s' "$*" >"$stamp"
+}
