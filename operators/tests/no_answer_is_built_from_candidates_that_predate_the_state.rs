@@ -14,22 +14,17 @@ use std::{
 };
 
 use abovefold_engine::{
-    Result, Runtime, Simulation,
+    Runtime, Simulation,
     log::partition_of,
-    state::{Changes, EpochWrite, MemoryStore, Put, Snapshot, StateStore, Tag, Value, WriteOutcome},
+    state::{EpochWrite, Put, StateStore, Tag, Value, WriteOutcome},
 };
 use abovefold_models::{HIDDEN, RerankRequest, WIDTH};
-use abovefold_operators::{
-    articles::{Article, ArticleIndex, Filter, Hit, NearestQuery},
-    query::{Budgets, Composition, Query, QueryContext, QuerySettings, Ranker, Request, Slate},
+use abovefold_operators::query::{
+    Budgets, Composition, Query, QueryContext, QuerySettings, Ranker, Request, Slate,
 };
-use abovefold_schemas::{
-    ArticleId, Kept, LastRecord, Marker, Offset, Timestamp, keys::reader_key, state::ReaderState,
-};
+use abovefold_schemas::{Kept, LastRecord, Marker, Offset, Timestamp, keys::reader_key, state::ReaderState};
 use async_trait::async_trait;
-use bytes::Bytes;
-use futures::stream::BoxStream;
-use query_support::{FakeArticles, NOON, PARTITIONS, SECTIONS, reader};
+use query_support::{FakeArticles, FlakyStore, NOON, PARTITIONS, SECTIONS, Way, reader};
 
 /// Interleavings that are tried.
 const SEEDS: u64 = 3_000;
@@ -38,102 +33,6 @@ const FOLDS: u64 = 8;
 /// Who asks at the same time, and how often each.
 const READERS: u64 = 3;
 const REQUESTS: u64 = 10;
-
-/// An edge behind a network: each call takes its time there and back.
-#[derive(Debug)]
-struct Far<T> {
-    inner: T,
-    runtime: Runtime,
-}
-
-impl<T> Far<T> {
-    async fn travel(&self) {
-        let micros = self.runtime.random() % 4_000;
-        self.runtime.sleep(Duration::from_micros(micros)).await;
-    }
-
-    async fn there_and_back<O>(&self, call: impl Future<Output = O>) -> O {
-        self.travel().await;
-        let done = call.await;
-        self.travel().await;
-        done
-    }
-}
-
-#[async_trait]
-impl StateStore for Far<Arc<MemoryStore>> {
-    async fn read(&self, tag: &Tag, keys: &[Bytes], derived: &[Bytes]) -> Result<Snapshot> {
-        self.there_and_back(self.inner.read(tag, keys, derived)).await
-    }
-    async fn initialise(&self, tag: &Tag, marker: Marker) -> Result<Marker> {
-        self.there_and_back(self.inner.initialise(tag, marker)).await
-    }
-    async fn write_epoch(&self, tag: &Tag, epoch: &EpochWrite) -> Result<WriteOutcome> {
-        self.there_and_back(self.inner.write_epoch(tag, epoch)).await
-    }
-    async fn wait_for(&self, tag: &Tag, next: Offset) -> Result<Marker> {
-        self.inner.wait_for(tag, next).await
-    }
-    async fn hurry(&self, tag: &Tag, next: Offset) -> Result<()> {
-        self.inner.hurry(tag, next).await
-    }
-    async fn hurries(&self, namespace: &str) -> Result<BoxStream<'static, (u32, Offset)>> {
-        self.inner.hurries(namespace).await
-    }
-    async fn changed_since(&self, tag: &Tag, since: Offset) -> Result<Changes> {
-        self.there_and_back(self.inner.changed_since(tag, since)).await
-    }
-    fn scan(&self, tag: &Tag) -> BoxStream<'static, Result<(Bytes, Value)>> {
-        self.inner.scan(tag)
-    }
-    async fn put_derived(
-        &self,
-        tag: &Tag,
-        key: &Bytes,
-        version: Offset,
-        derived: Bytes,
-        ttl: Duration,
-    ) -> Result<bool> {
-        self.there_and_back(self.inner.put_derived(tag, key, version, derived, ttl)).await
-    }
-    async fn partitions(&self, namespace: &str) -> Result<Vec<u32>> {
-        self.inner.partitions(namespace).await
-    }
-    async fn drop_namespace(&self, namespace: &str) -> Result<()> {
-        self.inner.drop_namespace(namespace).await
-    }
-    async fn check(&self) -> Result<String> {
-        self.inner.check().await
-    }
-}
-
-#[async_trait]
-impl ArticleIndex for Far<Arc<FakeArticles>> {
-    async fn apply(&self, versions: Vec<Article>, marker: &[Offset]) -> Result<()> {
-        self.inner.apply(versions, marker).await
-    }
-    async fn marker(&self) -> Result<Vec<Offset>> {
-        self.inner.marker().await
-    }
-    async fn nearest(&self, queries: Vec<NearestQuery>) -> Result<Vec<Vec<Hit>>> {
-        self.there_and_back(self.inner.nearest(queries)).await
-    }
-    async fn get(&self, ids: &[ArticleId]) -> Result<Vec<Option<Arc<Article>>>> {
-        self.there_and_back(self.inner.get(ids)).await
-    }
-    async fn newest(&self, k: usize, filter: &Filter) -> Result<Vec<Arc<Article>>> {
-        self.there_and_back(self.inner.newest(k, filter)).await
-    }
-    async fn count(&self) -> Result<usize> {
-        self.inner.count().await
-    }
-    async fn refresh(&self) -> Result<()> {
-        self.inner.refresh().await
-    }
-    async fn check(&self) -> Result<String> {
-        self.inner.check().await
-    }
-}
 
 /// Says under which model candidates are cached, and ranks nothing.
 #[derive(Debug)]
@@ -147,7 +46,7 @@ impl Ranker for NoRanker {
     fn session_model(&self) -> &str {
         "session-1"
     }
-    async fn rank(&self, _requests: Vec<RerankRequest>) -> std::result::Result<Vec<Vec<f32>>, String> {
+    async fn rank(&self, _requests: Vec<RerankRequest>) -> Result<Vec<Vec<f32>>, String> {
         Err("the tests look at what was found".into())
     }
 }
@@ -160,7 +59,7 @@ struct Folded {
 }
 
 /// Folds reads one by one, each of another section.
-async fn fold(runtime: Runtime, store: Arc<Far<Arc<MemoryStore>>>, folded: Arc<Mutex<Folded>>) {
+async fn fold(runtime: Runtime, store: Arc<FlakyStore>, folded: Arc<Mutex<Folded>>) {
     let name = reader("ann");
     let (key, tag) = (reader_key(&name), home());
     let mut expected = store.initialise(&tag, Marker::start(Offset(0))).await.unwrap();
@@ -217,9 +116,9 @@ fn race(seed: u64) -> (u64, u64) {
     let simulation = Simulation::new(Timestamp(NOON), seed);
     let runtime = simulation.runtime();
     let run = async move {
-        let memory = Arc::<MemoryStore>::default();
-        let store = Arc::new(Far { inner: memory.clone(), runtime: runtime.clone() });
-        let articles = FakeArticles::with(80);
+        let way = || Way(Some(runtime.clone()));
+        let store = Arc::new(FlakyStore { way: way(), ..FlakyStore::default() });
+        let articles = FakeArticles::behind(way(), 80);
         let sources = Budgets { knn: 10, learned: 0, also_read: 0, topics: 0, trending: 0, newest: 0 };
         let query = Query::start(QueryContext {
             runtime: runtime.clone(),
@@ -227,7 +126,7 @@ fn race(seed: u64) -> (u64, u64) {
             partitions: PARTITIONS,
             events_topic: "user_events".into(),
             store: store.clone(),
-            articles: Arc::new(Far { inner: articles.clone(), runtime: runtime.clone() }),
+            articles: articles.clone(),
             ranker: Some(Arc::new(NoRanker)),
             trees: None,
             learned: None,

@@ -66,9 +66,29 @@ pub fn article(id: i64) -> Article {
     Article { id: ArticleId(id), offset: Offset(id as u64), version }
 }
 
+/// The way to an edge: none, or one that takes its time there and back, in an order of chance.
+#[derive(Debug, Default)]
+pub struct Way(pub Option<Runtime>);
+
+impl Way {
+    async fn there_and_back<T>(&self, call: impl Future<Output = T>) -> T {
+        self.travel().await;
+        let done = call.await;
+        self.travel().await;
+        done
+    }
+
+    async fn travel(&self) {
+        let Some(runtime) = &self.0 else { return };
+        let micros = runtime.random() % 4_000;
+        runtime.sleep(Duration::from_micros(micros)).await;
+    }
+}
+
 /// Articles in memory, which can be down.
 #[derive(Debug, Default)]
 pub struct FakeArticles {
+    pub way: Way,
     pub articles: Mutex<BTreeMap<ArticleId, Arc<Article>>>,
     pub down: AtomicBool,
     pub searches: AtomicUsize,
@@ -79,7 +99,11 @@ pub struct FakeArticles {
 
 impl FakeArticles {
     pub fn with(count: i64) -> Arc<Self> {
-        let fake = Self::default();
+        Self::behind(Way::default(), count)
+    }
+
+    pub fn behind(way: Way, count: i64) -> Arc<Self> {
+        let fake = Self { way, ..Self::default() };
         fake.articles.lock().unwrap().extend((1..=count).map(|id| (ArticleId(id), Arc::new(article(id)))));
         Arc::new(fake)
     }
@@ -123,31 +147,40 @@ impl ArticleIndex for FakeArticles {
         Ok(Vec::new())
     }
     async fn nearest(&self, queries: Vec<NearestQuery>) -> Result<Vec<Vec<Hit>>> {
-        self.up()?;
-        self.searches.fetch_add(1, Ordering::SeqCst);
-        self.queries.fetch_add(queries.len(), Ordering::SeqCst);
-        let search = |query: &NearestQuery| {
-            let found = self.matching(&query.filter).into_iter();
-            let mut hits: Vec<Hit> = found
-                .map(|article| Hit { cosine: cosine(&query.vector, &article.version.vector), article })
-                .collect();
-            hits.sort_by(|a, b| b.cosine.total_cmp(&a.cosine));
-            hits.truncate(query.k);
-            hits
+        let call = async {
+            self.up()?;
+            self.searches.fetch_add(1, Ordering::SeqCst);
+            self.queries.fetch_add(queries.len(), Ordering::SeqCst);
+            let search = |query: &NearestQuery| {
+                let found = self.matching(&query.filter).into_iter();
+                let mut hits: Vec<Hit> = found
+                    .map(|article| Hit { cosine: cosine(&query.vector, &article.version.vector), article })
+                    .collect();
+                hits.sort_by(|a, b| b.cosine.total_cmp(&a.cosine));
+                hits.truncate(query.k);
+                hits
+            };
+            Ok(queries.iter().map(search).collect())
         };
-        Ok(queries.iter().map(search).collect())
+        self.way.there_and_back(call).await
     }
     async fn get(&self, ids: &[ArticleId]) -> Result<Vec<Option<Arc<Article>>>> {
-        self.up()?;
-        let articles = self.articles.lock().unwrap();
-        Ok(ids.iter().map(|id| articles.get(id).cloned()).collect())
+        let call = async {
+            self.up()?;
+            let articles = self.articles.lock().unwrap();
+            Ok(ids.iter().map(|id| articles.get(id).cloned()).collect())
+        };
+        self.way.there_and_back(call).await
     }
     async fn newest(&self, k: usize, filter: &Filter) -> Result<Vec<Arc<Article>>> {
-        self.up()?;
-        let mut found = self.matching(filter);
-        found.sort_by_key(|article| std::cmp::Reverse(article.version.published));
-        found.truncate(k);
-        Ok(found)
+        let call = async {
+            self.up()?;
+            let mut found = self.matching(filter);
+            found.sort_by_key(|article| std::cmp::Reverse(article.version.published));
+            found.truncate(k);
+            Ok(found)
+        };
+        self.way.there_and_back(call).await
     }
     async fn count(&self) -> Result<usize> {
         Ok(self.articles.lock().unwrap().len())
@@ -164,6 +197,7 @@ impl ArticleIndex for FakeArticles {
 /// A store that can be down, or never answer.
 #[derive(Debug, Default)]
 pub struct FlakyStore {
+    pub way: Way,
     pub inner: MemoryStore,
     pub down: AtomicBool,
     pub hangs: AtomicBool,
@@ -185,13 +219,13 @@ impl FlakyStore {
 impl StateStore for FlakyStore {
     async fn read(&self, tag: &Tag, keys: &[Bytes], derived: &[Bytes]) -> Result<Snapshot> {
         self.up().await?;
-        self.inner.read(tag, keys, derived).await
+        self.way.there_and_back(self.inner.read(tag, keys, derived)).await
     }
     async fn initialise(&self, tag: &Tag, marker: Marker) -> Result<Marker> {
-        self.inner.initialise(tag, marker).await
+        self.way.there_and_back(self.inner.initialise(tag, marker)).await
     }
     async fn write_epoch(&self, tag: &Tag, epoch: &EpochWrite) -> Result<WriteOutcome> {
-        self.inner.write_epoch(tag, epoch).await
+        self.way.there_and_back(self.inner.write_epoch(tag, epoch)).await
     }
     async fn wait_for(&self, tag: &Tag, next: Offset) -> Result<Marker> {
         self.up().await?;
@@ -206,7 +240,7 @@ impl StateStore for FlakyStore {
     }
     async fn changed_since(&self, tag: &Tag, since: Offset) -> Result<Changes> {
         self.up().await?;
-        self.inner.changed_since(tag, since).await
+        self.way.there_and_back(self.inner.changed_since(tag, since)).await
     }
     fn scan(&self, tag: &Tag) -> BoxStream<'static, Result<(Bytes, Value)>> {
         self.inner.scan(tag)
@@ -220,7 +254,7 @@ impl StateStore for FlakyStore {
         ttl: Duration,
     ) -> Result<bool> {
         self.up().await?;
-        self.inner.put_derived(tag, key, version, derived, ttl).await
+        self.way.there_and_back(self.inner.put_derived(tag, key, version, derived, ttl)).await
     }
     async fn partitions(&self, namespace: &str) -> Result<Vec<u32>> {
         self.inner.partitions(namespace).await
