@@ -102,7 +102,11 @@ async fn replay(log: &MemoryLog, model: &Inference) -> Result<()> {
         store: Arc::new(store),
         topics: Topics::default(),
         partitions: PARTITIONS,
-        window: WindowSettings { length: std::time::Duration::ZERO, max_records: EPOCH },
+        window: WindowSettings {
+            length: std::time::Duration::ZERO,
+            max_records: EPOCH,
+            ..WindowSettings::default()
+        },
         fold: FoldSettings::default(),
         steps: Steps::default(),
         group: "bench".into(),

@@ -17,14 +17,22 @@ use crate::{
 pub struct WindowSettings {
     /// Its length; zero cuts as soon as the call before is done.
     pub length: Duration,
-    /// It closes early at this many records, and no epoch has more.
+    /// It closes early at this many records.
     pub max_records: usize,
+    /// The most records of an epoch where more have come while the one before was under way; less than `max_records` counts as that many.
+    pub backlog_records: usize,
 }
 
 impl Default for WindowSettings {
     /// 5 s, or 256 records: with 12 KB a reader that is 3 MB an epoch, beyond which a Redis script gets slower than pipelining.
     fn default() -> Self {
-        Self { length: Duration::from_secs(5), max_records: 256 }
+        Self { length: Duration::from_secs(5), max_records: 256, backlog_records: 0 }
+    }
+}
+
+impl WindowSettings {
+    fn most(&self) -> usize {
+        self.max_records.max(self.backlog_records)
     }
 }
 
@@ -73,12 +81,12 @@ impl<T: Run> TumblingWindow<T> {
 
     async fn cut_if_due(&mut self, partition: u32, out: &mut Emitter<Feed<Epoch<T>>>) -> Result<()> {
         let now = self.runtime.now();
-        let max_records = self.settings.max_records;
+        let most = self.settings.most();
         if !self.lanes.get(&partition).is_some_and(|lane| self.is_due(lane, now)) {
             return Ok(());
         }
         let Some(lane) = self.lanes.get_mut(&partition) else { return Ok(()) };
-        let epoch = lane.cut(max_records, now);
+        let epoch = lane.cut(most, now);
         lane.under_way = Some(epoch.target.next);
         let lease = lane.lease;
         out.emit(Feed::Data { lease, data: epoch }).await
@@ -86,10 +94,10 @@ impl<T: Run> TumblingWindow<T> {
 }
 
 impl<T: Run> Lane<T> {
-    /// Takes up to `max_records` off the front.
-    fn cut(&mut self, max_records: usize, now: Timestamp) -> Epoch<T> {
+    /// Takes up to `most` records off the front.
+    fn cut(&mut self, most: usize, now: Timestamp) -> Epoch<T> {
         let mut runs = Vec::new();
-        let mut room = max_records;
+        let mut room = most;
         while let Some(mut run) = self.pending.pop_front() {
             if room == 0 && run.records() > 0 {
                 self.pending.push_front(run);
@@ -103,7 +111,7 @@ impl<T: Run> Lane<T> {
             room -= run.records();
             runs.push(run);
         }
-        let taken = max_records - room;
+        let taken = most - room;
         self.pending_records -= taken;
         metrics::histogram!(EPOCH_RECORDS).record(taken as f64);
         let next = runs.last().expect("a window is cut only when it holds a run").next();
@@ -185,10 +193,10 @@ impl<T: Run> Operator for TumblingWindow<T> {
 
     async fn flush(&mut self, out: &mut Emitter<Self::Out>) -> Result<()> {
         let now = self.runtime.now();
-        let max_records = self.settings.max_records;
+        let most = self.settings.most();
         for lane in self.lanes.values_mut() {
             while !lane.pending.is_empty() {
-                let epoch = lane.cut(max_records, now);
+                let epoch = lane.cut(most, now);
                 out.emit(Feed::Data { lease: lane.lease, data: epoch }).await?;
             }
         }

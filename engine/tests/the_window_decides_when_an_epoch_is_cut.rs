@@ -25,9 +25,13 @@ struct Bench {
 
 impl Bench {
     fn new(length: Duration, max_records: usize) -> Self {
+        Self::with(WindowSettings { length, max_records, ..WindowSettings::default() })
+    }
+
+    fn with(settings: WindowSettings) -> Self {
         let runtime = Simulation::new(Timestamp(1_000_000), 1).runtime();
         let (sender, emitted) = mpsc::channel(64);
-        let window = TumblingWindow::new(WindowSettings { length, max_records }, runtime.clone());
+        let window = TumblingWindow::new(settings, runtime.clone());
         Self { window, runtime, emitter: Emitter::new(sender), emitted }
     }
 
@@ -101,6 +105,22 @@ async fn at_its_length() {
     assert_eq!(offsets(&epoch), [10, 11, 12]);
     assert_eq!((epoch.expected, epoch.target.next), (Marker::start(Offset(10)), Offset(13)));
     assert_eq!(epoch.target.last.unwrap().offset, Offset(12));
+}
+
+#[tokio::test]
+async fn with_what_came_while_the_one_before_was_under_way() {
+    let mut bench = Bench::with(WindowSettings { length: LONG, max_records: 4, backlog_records: 10 });
+    let lease = lease(3, 1);
+    bench.begin(lease, 0).await;
+    bench.data(lease, 0..4).await;
+    let first = bench.cut().unwrap();
+    assert_eq!(offsets(&first), [0, 1, 2, 3]);
+    bench.data(lease, 4..17).await;
+    bench.ack(lease, &first).await;
+    let second = bench.cut().unwrap();
+    assert_eq!(offsets(&second), Vec::from_iter(4..14), "as much as an epoch may have of a backlog");
+    bench.ack(lease, &second).await;
+    assert_eq!(bench.cut(), None, "what is left neither fills a window nor is it old");
 }
 
 #[tokio::test]

@@ -179,7 +179,11 @@ pub(crate) fn intake_from(context: &WorkerContext, begins: Vec<Offset>) -> Dataf
         feedback: feedback.clone(),
         runtime: runtime.clone(),
     });
-    let window = WindowSettings { max_records: 4_096, length: std::time::Duration::from_secs(1) };
+    let window = WindowSettings {
+        max_records: 4_096,
+        length: std::time::Duration::from_secs(1),
+        ..WindowSettings::default()
+    };
     let mut flow = Dataflow::new("intake", runtime.clone());
     flow.source_loop("user_events", |out| source.run(out))
         .then(&mut flow, Decode::default())

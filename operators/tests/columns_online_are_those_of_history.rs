@@ -88,7 +88,7 @@ impl World {
             store: store.clone(),
             topics: topics.clone(),
             partitions: PARTITIONS,
-            window: WindowSettings { length: Duration::ZERO, max_records: 64 },
+            window: WindowSettings { length: Duration::ZERO, max_records: 64, ..WindowSettings::default() },
             fold: FoldSettings { cached_readers: 512, cached_articles: 512 },
             steps: Steps::default(),
             group: "test".into(),

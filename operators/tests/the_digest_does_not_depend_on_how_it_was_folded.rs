@@ -190,7 +190,11 @@ impl World {
                 store: store.clone(),
                 topics: Topics::default(),
                 partitions: PARTITIONS,
-                window: WindowSettings { length: way.window, max_records: way.max_records },
+                window: WindowSettings {
+                    length: way.window,
+                    max_records: way.max_records,
+                    backlog_records: 2 * way.max_records,
+                },
                 fold: FoldSettings { cached_readers: 512, cached_articles: 512 },
                 steps: Steps::default(),
                 group: format!("{way:?}"),

@@ -76,12 +76,16 @@ pub struct TopicsConfig {
     pub partitions: u32,
 }
 
+/// Records of an epoch over the embedded store, where more have come than close a window.
+const BACKLOG_RECORDS: usize = 4_096;
+
 /// When epochs are cut.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WindowConfig {
     pub length: String,
     pub max_records: usize,
+    pub backlog_records: usize,
     pub replay_records: usize,
 }
 
@@ -191,7 +195,11 @@ impl Config {
     pub fn window(&self) -> WindowSettings {
         let length = parse_duration(&self.window.length)
             .expect("the length was checked when the configuration was read");
-        WindowSettings { length, max_records: self.window.max_records.max(1) }
+        let backlog_records = match self.window.backlog_records {
+            0 if self.state_url().starts_with("file:") => BACKLOG_RECORDS,
+            records => records,
+        };
+        WindowSettings { length, max_records: self.window.max_records.max(1), backlog_records }
     }
 
     /// What is done to reads before they are folded.

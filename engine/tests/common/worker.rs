@@ -86,7 +86,7 @@ impl Worker {
             troubles: Troubles::none(),
             runtime: runtime.clone(),
         };
-        let window = WindowSettings { length: Duration::ZERO, max_records: 8 };
+        let window = WindowSettings { length: Duration::ZERO, max_records: 8, ..WindowSettings::default() };
         let mut flow = Dataflow::new("test", runtime.clone());
         flow.source_loop("source", |out| source.run(out))
             .then(&mut flow, TumblingWindow::new(window, runtime.clone()))

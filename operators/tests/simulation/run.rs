@@ -76,6 +76,7 @@ pub fn context(
         window: WindowSettings {
             length: Duration::from_millis(plan.window_ms),
             max_records: plan.max_records,
+            backlog_records: 2 * plan.max_records,
         },
         fold: FoldSettings { cached_readers: plan.cached, cached_articles: plan.cached },
         steps: Steps::default(),

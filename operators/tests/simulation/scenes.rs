@@ -48,7 +48,11 @@ impl Scene {
             store: Arc::new(store.clone()),
             topics: Topics::default(),
             partitions: PARTITIONS,
-            window: WindowSettings { length: Duration::from_millis(100), max_records: 64 },
+            window: WindowSettings {
+                length: Duration::from_millis(100),
+                max_records: 64,
+                ..WindowSettings::default()
+            },
             fold: FoldSettings::default(),
             steps: abovefold_operators::steps::Steps::default(),
             group: "scene".into(),
