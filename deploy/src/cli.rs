@@ -130,6 +130,9 @@ pub enum Command {
         readers: usize,
         #[arg(long, default_value_t = 14)]
         days: usize,
+        /// Of a hundred visits, how many are about one section, whatever the reader likes else
+        #[arg(long, default_value_t = 0, value_name = "PERCENT")]
+        moods: u32,
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },

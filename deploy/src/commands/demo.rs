@@ -6,7 +6,7 @@ use abovefold_engine::{
     Runtime, Troubles,
     log::{NewRecord, Position},
 };
-use abovefold_operators::query::{Budgets, Composition, Query, Request, Slate};
+use abovefold_operators::query::{Query, Request, Slate};
 use abovefold_schemas::{ArticleId, Event, ReaderId, Timestamp};
 use anyhow::{Context, bail};
 use tokio::sync::watch;
@@ -18,16 +18,15 @@ use crate::{
     config::Config,
     edges::Edges,
     namespaces,
+    newspaper::Spec,
     output::Output,
     session::{Model, Session},
     telemetry,
     worker::Worker,
 };
 
-/// Readers and articles of the demo's newspaper.
-const READERS: usize = 800;
-const ARTICLES: usize = 2_000;
-const DAYS: usize = 14;
+/// Of a hundred visits to the demo's newspaper, how many are about one section: a ranker that never saw any rightly cares little for five reads in a row.
+const MOODS: u32 = 40;
 /// How long training may take.
 const TRAINING: Duration = Duration::from_secs(75);
 /// Reads a second that simulated readers go on with.
@@ -45,7 +44,7 @@ pub async fn run(mut config: Config, exit: bool, seed: u64, output: Output) -> a
     std::fs::create_dir_all(&home).with_context(|| format!("make the home {}", home.display()))?;
     if !data.join("events.parquet").is_file() {
         output.line("generating a newspaper and its readers");
-        generate::until_now(&data, READERS, ARTICLES, DAYS, &output).await?;
+        generate::until_now(&data, Spec { moods: MOODS, ..Spec::default() }, &output).await?;
     }
     if !model_folder.join("model.json").is_file() {
         output.line(format!("training both networks, up to {} s", TRAINING.as_secs()));
@@ -55,10 +54,6 @@ pub async fn run(mut config: Config, exit: bool, seed: u64, output: Output) -> a
     // The home's own, or what was promoted since.
     config.model.clear();
     if exit {
-        // What five reads do is shown by what they move alone: the session embedding, and the search near it.
-        config.query.sources =
-            Budgets { learned: 0, also_read: 0, trending: 0, newest: 0, ..Budgets::default() };
-        config.query.composition = Composition { section_share: 0.7, ..Composition::none() };
         // Nothing shall be sent but what is shown.
         config.http.listen = "127.0.0.1:0".into();
     }

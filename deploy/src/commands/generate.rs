@@ -5,43 +5,26 @@ use std::path::Path;
 use abovefold_schemas::Timestamp;
 use anyhow::Context;
 
-use crate::{newspaper, output::Output};
+use crate::{
+    newspaper::{self, Spec},
+    output::Output,
+};
 
 /// Writes a data folder whose last day is today, as the demonstration needs it.
 ///
 /// # Errors
 /// When the folder cannot be written.
-pub async fn until_now(
-    out: &Path,
-    readers: usize,
-    articles: usize,
-    days: usize,
-    output: &Output,
-) -> anyhow::Result<()> {
+pub async fn until_now(out: &Path, spec: Spec, output: &Output) -> anyhow::Result<()> {
     const HOUR_MS: i64 = 3_600_000;
     let hour = chrono::Utc::now().timestamp_millis() / HOUR_MS * HOUR_MS;
-    let spec =
-        newspaper::Spec { readers, articles, days, end: Timestamp(hour), ..newspaper::Spec::default() };
-    write(spec, out, output).await
+    run(out, Spec { end: Timestamp(hour), ..spec }, output).await
 }
 
 /// Writes the data folder.
 ///
 /// # Errors
 /// When the folder cannot be written.
-pub async fn run(
-    out: &Path,
-    readers: usize,
-    articles: usize,
-    days: usize,
-    seed: u64,
-    output: &Output,
-) -> anyhow::Result<()> {
-    let spec = newspaper::Spec { readers, articles, days, seed, ..newspaper::Spec::default() };
-    write(spec, out, output).await
-}
-
-async fn write(spec: newspaper::Spec, out: &Path, output: &Output) -> anyhow::Result<()> {
+pub async fn run(out: &Path, spec: Spec, output: &Output) -> anyhow::Result<()> {
     let folder = out.to_owned();
     let said = output.clone();
     let summary = tokio::task::spawn_blocking(move || {

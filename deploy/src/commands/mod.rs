@@ -34,6 +34,7 @@ use crate::{
     config::{Config, parse_duration},
     edges::Edges,
     namespaces::LIVE,
+    newspaper::Spec,
     output::Output,
     owner,
     session::Session,
@@ -48,9 +49,11 @@ pub async fn run(cli: Cli, output: Output) -> anyhow::Result<()> {
     let config = load_config(&cli)?;
     telemetry::start_logging(&config.logging)?;
     match &cli.command {
-        Command::Generate { out, readers, days, seed } => {
+        Command::Generate { out, readers, days, moods, seed } => {
+            let (readers, days, moods, seed) = (*readers, *days, *moods, *seed);
             let articles = cli.common.articles_to_generate()?;
-            return generate::run(out, *readers, articles, *days, *seed, &output).await;
+            let spec = Spec { readers, articles, days, moods, seed, ..Spec::default() };
+            return generate::run(out, spec, &output).await;
         }
         Command::Train {
             data,

@@ -1,7 +1,7 @@
 //! The planted model: what makes a reader click, which the rankers are to find out.
 //!
 //! Each shown article has a logit: the reader's interest in its section and (a private taste) in its story,
-//! its freshness, its popularity so far, and the story so far. A reader who looks at a list clicks one
+//! whether the visit is about its section, its freshness, its popularity so far, and the story so far. A reader who looks at a list clicks one
 //! article of it or leaves; the clicked one is drawn by the softmax of the logits. That is what independent
 //! logistic clicks are, given that exactly one happens. Like EB-NeRD, the tables hold only impressions with a
 //! click, so that the softmax is the true probability of what they show.

@@ -41,6 +41,8 @@ pub struct Spec {
     pub days: usize,
     /// What everything is drawn from.
     pub seed: u64,
+    /// Of a hundred visits, how many are about one section, whatever the reader likes else.
+    pub moods: u32,
     /// When the last day ends.
     pub end: Timestamp,
 }
@@ -48,7 +50,7 @@ pub struct Spec {
 impl Default for Spec {
     fn default() -> Self {
         // 2026-06-30T06:00Z: fixed, so that the bytes are.
-        Self { readers: 800, articles: 2_000, days: 14, seed: 1, end: Timestamp(1_782_799_200_000) }
+        Self { readers: 800, articles: 2_000, days: 14, seed: 1, moods: 0, end: Timestamp(1_782_799_200_000) }
     }
 }
 
@@ -99,6 +101,7 @@ pub struct Summary {
 pub fn write(spec: &Spec, out: &Path, progress: &mut dyn FnMut(f32)) -> Result<Summary> {
     ensure!(spec.readers >= 1, "cannot generate a newspaper for {} readers: at least 1", spec.readers);
     ensure!(spec.articles >= 50, "cannot generate {} articles: at least 50", spec.articles);
+    ensure!(spec.moods <= 100, "cannot generate moods for {} of a hundred visits", spec.moods);
     ensure!((2..=3650).contains(&spec.days), "cannot generate {} days: 2 to 3650", spec.days);
     let sections = sections::all()?;
     // Each part draws from a stream of its own: more readers do not change the articles.
@@ -107,8 +110,9 @@ pub fn write(spec: &Spec, out: &Path, progress: &mut dyn FnMut(f32)) -> Result<S
     let mut dice = Dice::new(spec.seed, 1);
     let readers: Vec<Reader> = (0..spec.readers).map(|_| Reader::any(spec, &sections, &mut dice)).collect();
     let mut dice = Dice::new(spec.seed, 2);
-    let record =
-        visits::simulate(spec, &articles, &readers, &mut dice, &mut |done| progress(0.1 + 0.8 * done));
+    let record = visits::simulate(spec, &sections, &articles, &readers, &mut dice, &mut |done| {
+        progress(0.1 + 0.8 * done)
+    });
     progress(0.9);
     files::write(spec, &articles, &record, out)
         .with_context(|| format!("cannot write the newspaper to {}", out.display()))?;

@@ -114,6 +114,29 @@ fn auc(mut scores: Vec<(f32, bool)>) -> f64 {
 }
 
 #[test]
+fn a_visit_with_a_mood_is_about_one_section() {
+    let sections_of_visits = |moods: u32| {
+        let (folder, _) = generate(&Spec { moods, ..small(1) });
+        let data = DataFolder::open(folder.path()).unwrap();
+        let articles = data.articles().unwrap().into_iter();
+        let section: BTreeMap<_, _> = articles.map(|row| (row.article_id, row.category_id)).collect();
+        let mut visits: BTreeMap<u32, Vec<Option<i16>>> = BTreeMap::new();
+        for row in data.behaviors_in_time_order(Split::Whole).unwrap() {
+            visits.entry(row.session_id).or_default().push(section[&row.clicked[0]]);
+        }
+        let mut sections = Vec::new();
+        for mut visit in visits.into_values().filter(|visit| visit.len() == 4) {
+            visit.sort_unstable();
+            visit.dedup();
+            sections.push(visit.len() as f64);
+        }
+        sections.iter().sum::<f64>() / sections.len() as f64
+    };
+    let (none, all) = (sections_of_visits(0), sections_of_visits(100));
+    assert!(all < 0.85 * none, "four reads are of {none} sections without moods, of {all} with them");
+}
+
+#[test]
 fn clicks_follow_the_planted_model() {
     let (folder, summary) = generate(&Spec { readers: 600, articles: 1_200, days: 10, ..Spec::default() });
     let data = DataFolder::open(folder.path()).unwrap();
@@ -191,6 +214,7 @@ fn what_can_not_be_made_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let refused = |spec: Spec| write(&spec, folder.path(), &mut |_| ()).unwrap_err().to_string();
     assert_eq!(refused(Spec { articles: 3, ..small(1) }), "cannot generate 3 articles: at least 50");
+    assert!(refused(Spec { moods: 101, ..small(1) }).contains("of a hundred visits"));
     assert!(refused(Spec { readers: 0, ..small(1) }).contains("at least 1"));
     assert!(refused(Spec { days: 1, ..small(1) }).contains("2 to 3650"));
 }

@@ -13,9 +13,12 @@ use super::dice::Dice;
 use super::edition::Article;
 use super::exact::{exp, ln, logistic};
 use super::readers::Reader;
+use super::sections::Section;
 
 /// Articles older than this are on no list.
 const SHOWN_FOR_HOURS: i64 = 48;
+/// What the section that a visit is about gains, as a logit.
+const MOOD: f64 = 4.0;
 /// The shortest and the longest list.
 const LIST: (usize, usize) = (5, 15);
 
@@ -39,6 +42,8 @@ struct Look {
     turn: u64,
     reader: usize,
     session: u32,
+    /// The section that this visit is about, if it is about one.
+    mood: Option<usize>,
     device: i8,
     page: Option<Page>,
 }
@@ -54,6 +59,7 @@ struct Page {
 /// Lets all readers live through the days of the newspaper.
 pub(super) fn simulate(
     spec: &Spec,
+    sections: &[Section],
     articles: &[Article],
     readers: &[Reader],
     dice: &mut Dice,
@@ -64,6 +70,8 @@ pub(super) fn simulate(
         visits.extend(reader.visits(spec, dice).into_iter().map(|at| (at, number)));
     }
     visits.sort_unstable();
+    // From a stream of its own: the visits are the same with and without.
+    let mut moods = Dice::new(spec.seed, 3);
     let mut line = BinaryHeap::new();
     for (session, (at, reader)) in visits.iter().enumerate() {
         let look = Look {
@@ -71,6 +79,7 @@ pub(super) fn simulate(
             turn: session as u64,
             reader: *reader,
             session: session as u32 + 1,
+            mood: mood(spec, sections, &mut moods),
             device: readers[*reader].device(dice),
             page: None,
         };
@@ -100,6 +109,14 @@ pub(super) fn simulate(
         .events
         .sort_by(|a, b| (a.timestamp, &a.reader, a.article_id).cmp(&(b.timestamp, &b.reader, b.article_id)));
     record
+}
+
+/// The section that a visit is about; most are about none.
+fn mood(spec: &Spec, sections: &[Section], dice: &mut Dice) -> Option<usize> {
+    dice.chance(f64::from(spec.moods) / 100.0).then(|| {
+        let weights: Vec<f64> = sections.iter().map(|section| section.weight).collect();
+        dice.weighted(&weights)
+    })
 }
 
 struct Simulation<'a> {
@@ -146,7 +163,8 @@ impl Simulation<'_> {
         let article = &self.articles[number];
         let popularity = self.popularity.of(number, look.at);
         let reader = (look.reader, &self.readers[look.reader]);
-        logit(self.spec, reader, &self.memories[look.reader], article, popularity, look.at)
+        let mood = if look.mood == Some(article.section) { MOOD } else { 0.0 };
+        mood + logit(self.spec, reader, &self.memories[look.reader], article, popularity, look.at)
     }
 
     /// The articles of a list: recent ones that the reader has not read, prominent and popular ones first,
