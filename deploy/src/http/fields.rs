@@ -132,7 +132,7 @@ impl Fields {
 
     /// A list of at most so many texts, each of at most so many bytes.
     pub(super) fn texts(&self, name: &str, (most, longest): (usize, usize)) -> Result<Vec<String>, Problem> {
-        let expected = format!("a list of at most {most} texts of at most {longest} bytes");
+        let expected = format!("a list of at most {most} texts of 1 to {longest} bytes");
         let text = |value: &Value| {
             value.as_str().filter(|text| !text.is_empty() && text.len() <= longest).map(String::from)
         };

@@ -23,7 +23,7 @@ const MAX_K: usize = 100;
 /// The most articles that a request leaves out.
 const MAX_EXCLUDED: usize = 1_000;
 /// The most sections that a request names, and the longest of their names in bytes.
-const MAX_CATEGORIES: (usize, usize) = (20, 128);
+pub(super) const MAX_CATEGORIES: (usize, usize) = (20, 128);
 /// Related stories at the foot of an article, unless told otherwise.
 const RELATED: usize = 3;
 

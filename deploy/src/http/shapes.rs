@@ -3,9 +3,15 @@
 
 use serde_json::{Value, json};
 
+use super::recommend::MAX_CATEGORIES;
+use crate::models::LONGEST_NAME;
+
 /// A reader's id as text: no control characters. The lengths that a schema can say count characters; what is bounded is bytes, as the
 /// descriptions say.
 const READER_PATTERN: &str = r"^[^\u0000-\u001f\u007f-\u009f]+$";
+
+/// The name of a model's folder. `current` is the link to one of them.
+const MODEL_PATTERN: &str = r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$";
 
 /// Adds it to a document.
 pub(super) fn describe(document: &mut Value) {
@@ -25,6 +31,13 @@ pub(super) fn describe(document: &mut Value) {
             "RecommendRequest",
             "exclude",
             &json!({"maxItems": 1_000, "items": {"type": "integer", "minimum": i64::MIN, "maximum": i64::MAX}}),
+        ),
+        (
+            "RecommendRequest",
+            "categories",
+            &json!({
+                "maxItems": MAX_CATEGORIES.0, "items": {"type": "string", "minLength": 1, "maxLength": MAX_CATEGORIES.1}
+            }),
         ),
         ("Event", "user_id", &reader),
         ("Event", "read_time", &json!({"maximum": 1e9})),
@@ -74,6 +87,10 @@ pub(super) fn describe(document: &mut Value) {
                 "user_id" => {
                     json!({"minLength": 1, "maxLength": 128, "pattern": READER_PATTERN})
                 }
+                // Of all paths only a model's is one of names.
+                "name" => json!({
+                    "minLength": 1, "maxLength": LONGEST_NAME, "pattern": MODEL_PATTERN, "not": {"const": "current"}
+                }),
                 "k" | "limit" => json!({"minimum": 1, "maximum": 100}),
                 "article_id" => json!({"minimum": i64::MIN, "maximum": i64::MAX}),
                 "after" => json!({"format": "after"}),

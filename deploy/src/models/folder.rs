@@ -23,7 +23,7 @@ const SERVED: &str = ".served";
 /// The most entries of that list.
 const REMEMBERED: usize = 8;
 /// The longest name of a model.
-const LONGEST_NAME: usize = 100;
+pub const LONGEST_NAME: usize = 100;
 
 /// A folder of models.
 #[derive(Clone, Debug)]

@@ -25,7 +25,10 @@ use anyhow::bail;
 use tokio::sync::{MutexGuard, watch};
 
 use self::folder::{Pointed, written};
-pub use self::{folder::ModelsFolder, start::Loaded};
+pub use self::{
+    folder::{LONGEST_NAME, ModelsFolder},
+    start::Loaded,
+};
 use crate::{
     config::Config,
     http::{Reading, Seen},
