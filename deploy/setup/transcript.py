@@ -45,9 +45,8 @@ def show(title, answer):
 
 
 def main():
-    first = slate(None, k=100)
     sections = {}
-    for card in first["recommendations"]:
+    for card in call("GET", "/articles?limit=100"):
         sections.setdefault(card["category"], []).append(card["article_id"])
     # The section with enough to read that is shown least.
     section = min((name for name in sections if len(sections[name]) >= 8), key=lambda name: len(sections[name]))
@@ -65,7 +64,7 @@ def main():
         for article in reading[done:reads]:
             after = read(article)
         done = reads
-        show(f"{number}. {reads} read" if reads == 1 else f"{number}. {reads} read, the last of {section}", slate(after))
+        show(f"{number}. {reads} article{'s' if reads > 1 else ''} read", slate(after))
 
 
 if __name__ == "__main__":

@@ -155,7 +155,7 @@ mod tests {
                 "intake: user_events -> decode -> window -> intake -> sink",
                 "articles: articles -> article index",
                 "learner: user_events -> learner -> learned",
-                "query: requests -> state -> retrieve -> features -> rerank -> freshness -> fatigue -> stories -> diversity -> sections -> exploration -> compose -> explain -> answer",
+                "query: requests -> state -> retrieve -> features -> rerank -> freshness -> fatigue -> stories -> diversity -> sections -> choice -> exploration -> compose -> explain -> answer",
             ]
         );
         let tables: Vec<String> = none.iter().map(Graph::to_table).collect();

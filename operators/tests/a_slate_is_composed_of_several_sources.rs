@@ -129,6 +129,25 @@ async fn what_is_shown_and_not_read_tires() {
 }
 
 #[tokio::test]
+async fn what_a_cold_reader_chose_comes_first_though_it_was_shown_before() {
+    for (chosen_first, science) in [(true, 5), (false, 0)] {
+        let tiring = Composition { fatigue: 0.8, chosen_first, ..Composition::none() };
+        let world = World::with(80, true, settings(Budgets::default(), tiring));
+        // Of the others, so many that they come first by what is read.
+        let others = (1..80).filter(|number| article(*number).version.category != "Science");
+        world.trend(0, &others.map(|number| (number, 9)).collect::<Vec<_>>()).await;
+        world.prefers("bob", &["Science"]).await;
+        let request = || Request { k: 5, ..request("bob") };
+        for _ in 0..3 {
+            let slate = world.query.recommend(request()).await.unwrap();
+            let of_science = slate.picks.iter().filter(|pick| pick.article.version.category == "Science");
+            assert_eq!(of_science.count(), science, "{:?}", ids(&slate));
+            tokio::time::sleep(Duration::from_millis(30)).await;
+        }
+    }
+}
+
+#[tokio::test]
 async fn one_story_is_told_once() {
     let once = Composition { story_cosine: 0.97, ..Composition::none() };
     for (composition, copies) in [(once, 1), (Composition::none(), 3)] {

@@ -90,7 +90,7 @@ pub(super) fn newest(known: &Known, newest: &[Arc<Article>]) -> Vec<Candidate> {
 
 /// Scores of several measures, one after the other, are brought to one that falls: where a score would rise, it and all after it are taken
 /// as shares of the one before.
-fn fall(candidates: &mut [Candidate]) {
+pub(super) fn fall(candidates: &mut [Candidate]) {
     let (mut share, mut last) = (1.0_f32, 1.0_f32);
     for candidate in candidates {
         if candidate.score * share > last {
@@ -101,16 +101,13 @@ fn fall(candidates: &mut [Candidate]) {
     }
 }
 
-/// Brings what the reader chose to the front, and names who serves a reader from these alone. Scores never rise from then on.
-pub(super) fn by_choice(known: &Known, candidates: Vec<Candidate>) -> (Vec<Candidate>, ServedBy) {
-    let (mut chosen, others): (Vec<_>, Vec<_>) =
-        candidates.into_iter().partition(|candidate| known.chose(&candidate.article));
-    let served_by = match (chosen.is_empty(), others.first().map(|candidate| candidate.source)) {
-        (false, _) => ServedBy::Preferences,
-        (true, Some(Source::Trending)) => ServedBy::Trending,
-        (true, _) => ServedBy::Newest,
-    };
-    chosen.extend(others);
-    fall(&mut chosen);
-    (chosen, served_by)
+/// Who serves a reader from these alone.
+pub(super) fn served_by(known: &Known, candidates: &[Candidate]) -> ServedBy {
+    if candidates.iter().any(|candidate| known.chose(&candidate.article)) {
+        return ServedBy::Preferences;
+    }
+    match candidates.first().map(|candidate| candidate.source) {
+        Some(Source::Trending) => ServedBy::Trending,
+        _ => ServedBy::Newest,
+    }
 }

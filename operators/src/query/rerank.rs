@@ -123,11 +123,6 @@ fn put_in_order(gathered: &mut Gathered, scores: &[f64], version: &str) {
     let mut order: Vec<usize> = (0..gathered.candidates.len()).collect();
     order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
     gathered.candidates = order.into_iter().map(|place| gathered.candidates[place].clone()).collect();
-    // Where no reads speak for a reader, what it chose still comes first.
-    if !matches!(gathered.served_by, ServedBy::Knn | ServedBy::Cached) {
-        let Gathered { known, candidates, .. } = gathered;
-        candidates.sort_by_key(|candidate| !known.chose(&candidate.article));
-    }
     gathered.model = Some(version.to_string());
 }
 

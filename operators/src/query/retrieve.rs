@@ -246,8 +246,8 @@ impl Retrieve {
                 candidates.iter().map(|candidate| candidate.article.id).collect();
             fill.retain(|candidate| ids.insert(candidate.article.id));
         }
-        let (fill, by_fill) = fill::by_choice(&known, fill);
-        let served_by = if candidates.is_empty() { by_fill } else { by_near };
+        fill::fall(&mut fill);
+        let served_by = if candidates.is_empty() { fill::served_by(&known, &fill) } else { by_near };
         if trouble.is_some() && served_by != ServedBy::Knn {
             ::metrics::counter!(metrics::FALLBACKS, "served_by" => served_by.name(), "step" => "retrieve")
                 .increment(1);

@@ -55,6 +55,8 @@ pub struct Composition {
     pub diversity: f32,
     /// The greatest share of a slate that one section takes while there is anything else; 1 leaves it out.
     pub section_share: f32,
+    /// Whether what a reader without reads chose comes first.
+    pub chosen_first: bool,
     /// The share of slates whose last place goes to a new article that few were shown; 0 leaves it out.
     pub exploration: f32,
     /// An article that was shown more often than this is not explored any more.
@@ -70,6 +72,7 @@ impl Default for Composition {
             story_cosine: 0.97,
             diversity: 0.1,
             section_share: 0.7,
+            chosen_first: true,
             exploration: 0.1,
             explored_exposures: 20.0,
         }
@@ -86,6 +89,7 @@ impl Composition {
             story_cosine: 0.0,
             diversity: 0.0,
             section_share: 1.0,
+            chosen_first: false,
             exploration: 0.0,
             explored_exposures: 0.0,
         }

@@ -371,7 +371,7 @@ impl Log for FakeLog {
 
 /// The settings of most tests: no chance in a slate, and none of what was shown before.
 pub fn settings() -> QuerySettings {
-    let composition = Composition { section_share: 0.7, ..Composition::none() };
+    let composition = Composition { section_share: 0.7, chosen_first: true, ..Composition::none() };
     QuerySettings { edge_pause_ms: 0, composition, ..QuerySettings::default() }
 }
 

@@ -41,7 +41,7 @@ async fn health_names_its_edges_and_the_pages_are_true() {
     assert!(
         ops.contains("<td>main</td>")
             && ops.contains(
-                "query: requests -&gt; state -&gt; retrieve -&gt; features -&gt; rerank -&gt; freshness -&gt; fatigue -&gt; stories -&gt; diversity -&gt; sections -&gt; exploration -&gt; compose -&gt; explain -&gt; answer"
+                "query: requests -&gt; state -&gt; retrieve -&gt; features -&gt; rerank -&gt; freshness -&gt; fatigue -&gt; stories -&gt; diversity -&gt; sections -&gt; choice -&gt; exploration -&gt; compose -&gt; explain -&gt; answer"
             ),
         "{ops}"
     );

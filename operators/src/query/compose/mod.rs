@@ -7,10 +7,12 @@
 //! | `stories` | of articles that tell one story, the best | `story_cosine = 0` |
 //! | `diversity` | what is like those above it counts less | `diversity = 0` |
 //! | `sections` | no section more than its share | `section_share = 1` |
+//! | `choice` | what a reader without reads chose comes first | `chosen_first = false` |
 //! | `exploration` | now and then the last place goes to an article that few were shown | `exploration = 0` |
 //!
 //! What a rule holds back comes last, where there is nothing else. The settings are [`Composition`](super::settings::Composition)'s.
 
+mod choice;
 mod diversity;
 mod exploration;
 mod fatigue;
@@ -77,6 +79,7 @@ pub(super) fn compose(
     let ranked = apply(ranked, flow, shared, stories::Stories);
     let ranked = apply(ranked, flow, shared, diversity::Diversity);
     let ranked = apply(ranked, flow, shared, sections::Sections);
+    let ranked = apply(ranked, flow, shared, choice::Choice);
     let ranked = apply(ranked, flow, shared, exploration::Exploration);
     ranked.then(flow, slate::Compose::new(shared.clone()))
 }
