@@ -12,6 +12,9 @@ use crate::{
     runtime::Runtime,
 };
 
+/// Partitions whose windows close at different times.
+const PHASES: u32 = 8;
+
 /// When a tumbling window closes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WindowSettings {
@@ -54,6 +57,8 @@ struct Lane<T> {
     pending: VecDeque<T>,
     pending_records: usize,
     opened: Option<Timestamp>,
+    /// Its first window is shorter by this, so that partitions that begin together do not all cut at once.
+    ahead: Duration,
     under_way: Option<Offset>,
     wanted: Option<Offset>,
 }
@@ -68,7 +73,8 @@ impl<T: Run> TumblingWindow<T> {
         if lane.under_way.is_some() {
             return None;
         }
-        lane.opened.map(|opened| Timestamp(opened.0 + self.settings.length.as_millis() as i64))
+        let length = self.settings.length.saturating_sub(lane.ahead);
+        lane.opened.map(|opened| Timestamp(opened.0 + length.as_millis() as i64))
     }
 
     fn is_due(&self, lane: &Lane<T>, now: Timestamp) -> bool {
@@ -120,6 +126,7 @@ impl<T: Run> Lane<T> {
         let target = Marker { last, ..Marker::start(next) };
         let epoch = Epoch { expected: self.marker, target, runs };
         self.marker = target;
+        self.ahead = Duration::ZERO;
         self.wanted = self.wanted.filter(|wanted| *wanted > target.next);
         // What is left has waited since some moment within the window that was cut; it joins the next one.
         self.opened = (!self.pending.is_empty()).then_some(now);
@@ -144,6 +151,7 @@ impl<T: Run> Operator for TumblingWindow<T> {
                     pending: VecDeque::new(),
                     pending_records: 0,
                     opened: None,
+                    ahead: self.settings.length * (lease.partition % PHASES) / PHASES,
                     under_way: None,
                     wanted: None,
                 };

@@ -108,6 +108,21 @@ async fn at_its_length() {
 }
 
 #[tokio::test]
+async fn partitions_that_begin_together_do_not_cut_together() {
+    let mut bench = Bench::new(LONG, 100);
+    let mut lengths = Vec::new();
+    for partition in 0..4 {
+        let lease = lease(partition, 1);
+        bench.begin(lease, 0).await;
+        let opened = bench.runtime.now();
+        bench.data(lease, 0..1).await;
+        // The first to close is the one that opened last.
+        lengths.push(bench.window.deadline().unwrap().millis_since(opened) / 60_000);
+    }
+    assert_eq!(lengths, [60, 52, 45, 37], "minutes of the first windows");
+}
+
+#[tokio::test]
 async fn with_what_came_while_the_one_before_was_under_way() {
     let mut bench = Bench::with(WindowSettings { length: LONG, max_records: 4, backlog_records: 10 });
     let lease = lease(3, 1);

@@ -1,12 +1,16 @@
 //! The session model: one GRU step per read, in tiles of one fixed shape.
 //!
-//! A tile always has the same number of rows, padded with zeros. The products then take the same path for every row, and a
+//! A tile has one of a few numbers of rows, padded with zeros. The products then take the same path for every row, and a
 //! row's bytes depend neither on its place nor on its neighbours. What is not a product is computed row by row here.
+//!
+//! Few rows take a smaller tile where that gives the same bits on this machine: it does where the library adds up a product in the same order
+//! whatever the number of rows, which is tried with random numbers when the model is made.
 
 use tch::{Device, Kind, Tensor};
 
 use crate::card::{Precision, Scaling};
 use crate::gates::{GateBiases, step_row};
+use crate::seed::mix;
 use crate::weights::{FUSION, Weights, numbers};
 use crate::{HIDDEN, LAYERS, WIDTH};
 
@@ -80,8 +84,12 @@ impl Layer {
     }
 }
 
-/// Tensors and buffers that every tile reuses.
+/// Parts of a tile that are tried for tiles of fewer rows.
+const PARTS: [usize; 3] = [8, 4, 2];
+
+/// Tensors and buffers that every tile of one number of rows reuses.
 struct Scratch {
+    rows: usize,
     /// Input and hidden state side by side, `[tile, 2 * WIDTH]`, in the products' precision.
     both: Tensor,
     reset_update: Tensor,
@@ -96,9 +104,11 @@ struct Scratch {
 }
 
 impl Scratch {
-    fn new(tile: usize, kind: Kind, device: Device) -> Self {
+    fn new(rows: usize, kind: Kind, device: Device) -> Self {
+        let tile = rows;
         let tensor = |columns: usize| Tensor::zeros([tile as i64, columns as i64], (kind, device));
         Self {
+            rows,
             both: tensor(2 * WIDTH),
             reset_update: tensor(2 * WIDTH),
             input: tensor(WIDTH),
@@ -124,7 +134,8 @@ pub struct SessionModel {
     fusion_out: Tensor,
     fusion_out_bias: Vec<f32>,
     layers: Vec<Layer>,
-    scratch: Scratch,
+    /// One for each number of rows, the fewest first.
+    tiles: Vec<Scratch>,
 }
 
 impl SessionModel {
@@ -145,7 +156,7 @@ impl SessionModel {
             Precision::Bf16 => Kind::BFloat16,
         };
         let host = |name: &str| numbers(&weights.tensor(name, Device::Cpu));
-        Self {
+        let mut model = Self {
             tile,
             device,
             scaling,
@@ -154,11 +165,46 @@ impl SessionModel {
             fusion_out: weights.tensor("fusion.2.weight", device).tr(),
             fusion_out_bias: host("fusion.2.bias"),
             layers: (0..LAYERS).map(|layer| Layer::new(weights, layer, kind, device)).collect(),
-            scratch: Scratch::new(tile, kind, device),
-        }
+            tiles: vec![Scratch::new(tile, kind, device)],
+        };
+        let smaller = PARTS.map(|part| tile / part).into_iter().filter(|rows| *rows >= 2);
+        let smaller = smaller.map(|rows| Scratch::new(rows, kind, device));
+        let same: Vec<Scratch> = smaller.filter_map(|smaller| model.if_same_bits(smaller)).collect();
+        model.tiles.splice(0..0, same);
+        tracing::info!(rows = ?model.tiles(), "tiles of the session model");
+        model
     }
 
-    /// Rows of a tile.
+    /// A smaller tile, if its rows have the bits that they have in a whole one.
+    fn if_same_bits(&mut self, mut smaller: Scratch) -> Option<Scratch> {
+        let rows = smaller.rows;
+        // Each number of its own, and none of them round: another order of adding up shows in some last bit of a thousand sums.
+        let number = |place: usize| (mix(place as u64) >> 40) as f32 / (1 << 23) as f32 - 1.0;
+        let hidden: Vec<f32> = (0..rows * HIDDEN).map(number).collect();
+        let vectors: Vec<f32> = (0..rows * WIDTH).map(|place| number(!place)).collect();
+        let behaviours: Vec<Behaviour> = (0..rows as u32)
+            .map(|row| Behaviour {
+                read_seconds: Some(7.0 * row as f32),
+                scroll_percent: None,
+                position: row,
+            })
+            .collect();
+        let mut whole = vec![0.0; hidden.len()];
+        let mut part = whole.clone();
+        self.step_tile(&hidden, &vectors, &behaviours, &mut whole);
+        std::mem::swap(&mut self.tiles[0], &mut smaller);
+        self.step_tile(&hidden, &vectors, &behaviours, &mut part);
+        std::mem::swap(&mut self.tiles[0], &mut smaller);
+        let same = whole.iter().zip(&part).all(|(a, b)| a.to_bits() == b.to_bits());
+        same.then_some(smaller)
+    }
+
+    /// The numbers of rows that a tile may have, the fewest first.
+    pub fn tiles(&self) -> Vec<usize> {
+        self.tiles.iter().map(|scratch| scratch.rows).collect()
+    }
+
+    /// The most rows of a tile.
     pub fn tile(&self) -> usize {
         self.tile
     }
@@ -183,8 +229,10 @@ impl SessionModel {
         assert_eq!(after.len(), hidden.len(), "old and new hidden states differ in number");
         let _no_grad = tch::no_grad_guard();
 
-        self.fuse(behaviours);
-        let scratch = &mut self.scratch;
+        let Some(place) = self.tiles.iter().position(|scratch| rows <= scratch.rows) else { return };
+        let scratch = &mut self.tiles[place];
+        let fusion = (&self.fusion_in[..], &self.fusion_in_bias[..], &self.fusion_out);
+        fuse(scratch, fusion, &self.scaling, self.device, behaviours);
         scratch.host_both[rows * 2 * WIDTH..].fill(0.0);
         for row in 0..rows {
             let (input, before) = scratch.host_both[row * 2 * WIDTH..][..2 * WIDTH].split_at_mut(WIDTH);
@@ -203,7 +251,7 @@ impl SessionModel {
                     before.copy_from_slice(&hidden[row * HIDDEN + index * WIDTH..][..WIDTH]);
                 }
             }
-            multiply(layer, scratch, self.tile as i64);
+            multiply(layer, scratch);
             for row in 0..rows {
                 let at = row * HIDDEN + index * WIDTH;
                 step_row(
@@ -217,29 +265,33 @@ impl SessionModel {
             }
         }
     }
+}
 
-    /// `Linear(3 -> 64) -> ReLU -> Linear(64 -> 768)`, its last bias left out, into `scratch.fused`.
-    fn fuse(&mut self, behaviours: &[Behaviour]) {
-        let scratch = &mut self.scratch;
-        scratch.behaviour.fill(0.0);
-        for (behaviour, units) in behaviours.iter().zip(scratch.behaviour.chunks_exact_mut(FUSION)) {
-            let [read, scroll, position] = behaviour.scaled(&self.scaling);
-            for (unit, value) in units.iter_mut().enumerate() {
-                let weight = &self.fusion_in[unit * 3..][..3];
-                let sum =
-                    weight[0] * read + weight[1] * scroll + weight[2] * position + self.fusion_in_bias[unit];
-                *value = sum.max(0.0);
-            }
+/// `Linear(3 -> 64) -> ReLU -> Linear(64 -> 768)`, its last bias left out, into `scratch.fused`.
+fn fuse(
+    scratch: &mut Scratch,
+    (weights_in, bias_in, weights_out): (&[f32], &[f32], &Tensor),
+    scaling: &Scaling,
+    device: Device,
+    behaviours: &[Behaviour],
+) {
+    scratch.behaviour.fill(0.0);
+    for (behaviour, units) in behaviours.iter().zip(scratch.behaviour.chunks_exact_mut(FUSION)) {
+        let [read, scroll, position] = behaviour.scaled(scaling);
+        for (unit, value) in units.iter_mut().enumerate() {
+            let weight = &weights_in[unit * 3..][..3];
+            let sum = weight[0] * read + weight[1] * scroll + weight[2] * position + bias_in[unit];
+            *value = sum.max(0.0);
         }
-        let units = Tensor::from_slice(&scratch.behaviour).view([self.tile as i64, FUSION as i64]);
-        let fused = units.to_device(self.device).mm(&self.fusion_out);
-        fetch(&fused, &mut scratch.fused);
     }
+    let units = Tensor::from_slice(&scratch.behaviour).view([scratch.rows as i64, FUSION as i64]);
+    let fused = units.to_device(device).mm(weights_out);
+    fetch(&fused, &mut scratch.fused);
 }
 
 /// The three products of one layer, from `host_both` to the other host buffers.
-fn multiply(layer: &Layer, scratch: &mut Scratch, tile: i64) {
-    let width = WIDTH as i64;
+fn multiply(layer: &Layer, scratch: &mut Scratch) {
+    let (tile, width) = (scratch.rows as i64, WIDTH as i64);
     scratch.both.copy_(&Tensor::from_slice(&scratch.host_both).view([tile, 2 * width]));
     let (input, hidden) = (scratch.both.narrow(1, 0, width), scratch.both.narrow(1, width, width));
     let _ = scratch.both.mm_out(&scratch.reset_update, &layer.reset_update);

@@ -70,6 +70,8 @@ pub(super) struct Leader {
     /// What was taken in since the last version.
     taken: Vec<LearnedRead>,
     moved_on: bool,
+    /// Rows that moved since the last version: only these may have gone further than is published.
+    moved: BTreeSet<RowKey>,
     /// Rows that moved since the last whole version, and rows that went since the last version.
     dirty: BTreeSet<RowKey>,
     removed: BTreeSet<RowKey>,
@@ -112,6 +114,7 @@ impl Leader {
             versions_since_whole: versions_since,
             taken: Vec::new(),
             moved_on: false,
+            moved: dirty.iter().cloned().collect(),
             dirty: dirty.into_iter().collect(),
             removed: BTreeSet::new(),
             refused: learner.refused(),
@@ -150,11 +153,16 @@ impl Leader {
             return Ok(Published::Counts);
         }
         let (moved, removed) = self.learner.take_moved();
-        self.dirty.extend(moved);
+        self.moved.extend(moved);
         self.removed.extend(removed);
         let settings = &self.places.settings;
         let whole = self.versions_since_whole + 1 >= settings.whole_every.max(1);
-        let rows = self.rows(if whole { 0.0 } else { settings.publish_moved });
+        let moved = std::mem::take(&mut self.moved);
+        self.dirty.extend(moved.iter().cloned());
+        let rows = match whole {
+            true => self.rows(&self.dirty, 0.0),
+            false => self.rows(&moved, settings.publish_moved),
+        };
         let checkpoint = LearnedCheckpoint {
             version: self.chain.version + 1,
             writer: self.writer.clone(),
@@ -183,11 +191,11 @@ impl Leader {
         Ok(Published::Counts)
     }
 
-    /// The rows that are further than `moved` from what is published, and those that went. What went comes first: it may have come again.
-    fn rows(&self, moved: f32) -> Vec<ChangedRow> {
+    /// Of some rows, those that are further than `moved` from what is published, and those that went. What went comes first: it may have come again.
+    fn rows(&self, of: &BTreeSet<RowKey>, moved: f32) -> Vec<ChangedRow> {
         let mut rows: Vec<ChangedRow> = self.removed.iter().map(|key| (key.clone(), None)).collect();
         let table = self.learner.table();
-        for key in &self.dirty {
+        for key in of {
             let Some(row) = table.row(key) else { continue };
             let went = match key {
                 RowKey::From(article) => self.removed.contains(&RowKey::To(*article)),

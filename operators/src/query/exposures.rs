@@ -29,8 +29,10 @@ const READERS: usize = 16_384;
 const ARTICLES: usize = 200;
 /// Times that count for less than this are forgotten.
 const NOTHING: f64 = 0.05;
-/// Articles beyond which those that nobody was shown of late are dropped.
+/// Articles beyond which those that nobody was shown of late are dropped; again at twice what is then left, so that a sweep is rare.
 const MANY: usize = 50_000;
+/// Impressions after which others get their turn: a process that starts has a day of them to read.
+const AT_ONCE: usize = 16;
 
 #[derive(Clone, Copy, Debug)]
 struct Times {
@@ -47,6 +49,8 @@ impl Times {
 #[derive(Debug, Default)]
 struct Shown {
     articles: ExposureTable,
+    /// So many articles were left by the last sweep.
+    swept: usize,
     young: FixedMap<ReaderId, BTreeMap<ArticleId, Times>>,
     old: FixedMap<ReaderId, BTreeMap<ArticleId, Times>>,
 }
@@ -82,8 +86,9 @@ impl Exposures {
         let now = impression.time;
         let mut shown = self.shown.write().unwrap_or_else(PoisonError::into_inner);
         shown.articles.shown(&articles, &[], Timestamp(now));
-        if shown.articles.len() > MANY {
+        if shown.articles.len() > MANY.max(2 * shown.swept) {
             shown.articles.expire(Timestamp(now), NOTHING);
+            shown.swept = shown.articles.len();
         }
         let mut of_reader = match shown.young.remove(&reader) {
             Some(known) => known,
@@ -149,13 +154,16 @@ async fn read(
     let mut reader = log.read(topic, from.collect()).await?;
     loop {
         let run = reader.next().await?;
-        for record in &run.records {
-            // What is no impression was shown to nobody.
-            if let Ok(impression) = Impression::from_kept(&record.value)
-                && !take(&impression)
-            {
-                return Ok(());
+        for records in run.records.chunks(AT_ONCE) {
+            for record in records {
+                // What is no impression was shown to nobody.
+                if let Ok(impression) = Impression::from_kept(&record.value)
+                    && !take(&impression)
+                {
+                    return Ok(());
+                }
             }
+            tokio::task::yield_now().await;
         }
         next.insert(run.partition, Position { partition: run.partition, offset: run.next });
     }

@@ -22,16 +22,10 @@ use super::{
     fill,
     request::Source,
     shared::Shared,
-    trending::View,
+    trending::{Trend, View},
     vectors::Prepared,
 };
-use crate::{
-    articles::Article,
-    features::{
-        content::session_cosine,
-        retrieval::{POPULAR_HALF_LIFE, prior_of},
-    },
-};
+use crate::{articles::Article, features::content::session_cosine};
 
 /// The last reads that what was read next is looked up for; the k-th counts `1 / k`.
 const LAST_READS: usize = 3;
@@ -120,20 +114,17 @@ pub(super) fn from_memory(
 /// What the learner expects to be read next, best first.
 fn learned(shared: &Shared, known: &Known, view: &View, count: usize) -> Vec<Candidate> {
     let Some(learned) = shared.learned.as_ref().filter(|_| count > 0) else { return Vec::new() };
-    let counts = shared.trending.counts();
-    let Some(now) = counts.now else { return Vec::new() };
+    let Some(now) = view.now else { return Vec::new() };
     let moment = moment(known, Some(now));
     let pages = moment.pages();
-    let among = view.top.iter().enumerate().filter(|(_, trend)| known.admits(&trend.article));
-    let mut places = BTreeMap::new();
-    let among = among.map(|(place, trend)| {
-        let article = trend.article.id;
-        places.insert(article, place);
-        (article, prior_of(counts.table.reads(article, POPULAR_HALF_LIFE, now)))
-    });
+    let among = view.top.iter().filter(|trend| known.admits(&trend.article));
+    let among = among.map(|trend| (trend.article.id, trend.prior));
     let best = learned.at().table.best(&moment.learned(&known.asked.request.reader, &pages), count, among);
+    let wanted: BTreeSet<ArticleId> = best.iter().map(|(article, _)| *article).collect();
+    let trends = view.top.iter().filter(|trend| wanted.contains(&trend.article.id));
+    let trends: BTreeMap<ArticleId, &Trend> = trends.map(|trend| (trend.article.id, trend)).collect();
     let candidate = |(article, _): (ArticleId, f32)| {
-        let trend = &view.top[*places.get(&article)?];
+        let trend = trends.get(&article)?;
         let trending = Candidate::new(trend.article.clone(), Source::Learned, 0.0);
         Some(Candidate { trend: Some(trend.share), because: pages.first().copied(), ..trending })
     };

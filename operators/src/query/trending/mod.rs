@@ -26,7 +26,10 @@ use self::levels::Levels;
 use super::{QuerySettings, metrics};
 use crate::{
     articles::{Article, ArticleIndex},
-    features::CountsTable,
+    features::{
+        CountsTable,
+        retrieval::{POPULAR_HALF_LIFE, prior_of},
+    },
 };
 
 /// How long a partition may take to say what changed.
@@ -45,6 +48,8 @@ pub struct Trend {
     pub article: Arc<Article>,
     /// Its decayed reads as a share of those of the first.
     pub share: f32,
+    /// What it is worth to the learned search before anything is known of the reader: [`prior_of`] its reads as of the refresh.
+    pub prior: f32,
 }
 
 /// The trends as of one refresh.
@@ -172,7 +177,7 @@ impl Trending {
         }
         let top = mirror.levels.top(self.pool);
         self.look_up(&mut mirror, &top, old).await;
-        let view = mirror.view(&top);
+        let view = mirror.view(&top, &self.counts());
         *self.view.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(view);
         ::metrics::counter!(metrics::TRENDS_REFRESHED).increment(1);
     }
@@ -299,11 +304,16 @@ impl Mirror {
         self.partitions.iter().map(|partition| partition.since).collect()
     }
 
-    fn view(&self, top: &[(ArticleId, f64)]) -> View {
+    fn view(&self, top: &[(ArticleId, f64)], counts: &Counts) -> View {
         let first = top.first().map_or(0.0, |(_, level)| *level);
+        let prior = |id: ArticleId| match counts.now {
+            Some(now) => prior_of(counts.table.reads(id, POPULAR_HALF_LIFE, now)),
+            None => prior_of(0.0),
+        };
         let trend = |(id, level): &(ArticleId, f64)| {
             let article = self.articles.get(id)?.clone();
-            (!article.version.withdrawn).then(|| Trend { article, share: (level - first).exp2() as f32 })
+            let share = (level - first).exp2() as f32;
+            (!article.version.withdrawn).then(|| Trend { article, share, prior: prior(*id) })
         };
         let mut active: Vec<ActiveReader> =
             self.summaries().flat_map(|summary| summary.active.iter().cloned()).collect();
