@@ -145,6 +145,8 @@ impl Worker {
         let mut context = context(session, namespace, &dropped);
         // A replay has nobody to wait for: an epoch is cut as soon as the one before is written.
         context.window.length = std::time::Duration::ZERO;
+        // Every epoch of it has a backlog behind it: there is one size.
+        context.window.backlog_records = 0;
         // Into the embedded store there is no script that gets slower by what it is given at once either.
         context.window.max_records = match session.config.window.replay_records {
             0 if !session.config.state_url().starts_with("file:") => context.window.max_records,

@@ -134,6 +134,10 @@ fn every_edge_that_goes_down_has_its_fallback() {
         read(&address, reader, &[4 + number, 20 + number, 40 + number]);
     }
     READERS.iter().for_each(|reader| reads(&address, reader, 3));
+    // What serves while the state is away has to be known before.
+    eventually("the reads are counted", || {
+        (slate(&address, "nobody")["served_by"] == "trending").then_some(())
+    });
     are_served(&address, "reranker");
 
     let outage = |what: &str, edge: &str, served_by: &str, begin: &dyn Fn(), end: &dyn Fn()| {
