@@ -50,6 +50,8 @@ fn nearest(unit: &[f32], state: &ReaderState, reads: &Reads) -> Option<ArticleId
 }
 
 fn text(source: Source, read: Option<&str>, chosen: Option<&str>) -> String {
+    // Quotation marks within quotation marks are single ones.
+    let read = read.map(|title| title.replace('\u{201c}', "\u{2018}").replace('\u{201d}', "\u{2019}"));
     match (source, read, chosen) {
         (Source::Exploration, _, _) => "New, and not read by many yet".into(),
         (Source::Knn, Some(read), _) => format!("Because you read \u{201c}{read}\u{201d}"),
@@ -102,6 +104,8 @@ mod tests {
             said(Source::Learned, Some("Rain"), None),
             "Readers of \u{201c}Rain\u{201d} go on to this"
         );
+        let quoted = said(Source::Knn, Some("\u{201c}Low Tide\u{201d}: the author"), None);
+        assert_eq!(quoted, "Because you read \u{201c}\u{2018}Low Tide\u{2019}: the author\u{201d}");
         assert_eq!(said(Source::Trending, None, Some("Science")), "Because you chose Science");
         assert_eq!(said(Source::Trending, None, None), "Read by many of late");
         assert_eq!(said(Source::Exploration, None, Some("Science")), "New, and not read by many yet");
