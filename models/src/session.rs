@@ -105,20 +105,19 @@ struct Scratch {
 
 impl Scratch {
     fn new(rows: usize, kind: Kind, device: Device) -> Self {
-        let tile = rows;
-        let tensor = |columns: usize| Tensor::zeros([tile as i64, columns as i64], (kind, device));
+        let tensor = |columns: usize| Tensor::zeros([rows as i64, columns as i64], (kind, device));
         Self {
             rows,
             both: tensor(2 * WIDTH),
             reset_update: tensor(2 * WIDTH),
             input: tensor(WIDTH),
             hidden: tensor(WIDTH),
-            host_both: vec![0.0; tile * 2 * WIDTH],
-            host_reset_update: vec![0.0; tile * 2 * WIDTH],
-            host_input: vec![0.0; tile * WIDTH],
-            host_hidden: vec![0.0; tile * WIDTH],
-            fused: vec![0.0; tile * WIDTH],
-            behaviour: vec![0.0; tile * FUSION],
+            host_both: vec![0.0; rows * 2 * WIDTH],
+            host_reset_update: vec![0.0; rows * 2 * WIDTH],
+            host_input: vec![0.0; rows * WIDTH],
+            host_hidden: vec![0.0; rows * WIDTH],
+            fused: vec![0.0; rows * WIDTH],
+            behaviour: vec![0.0; rows * FUSION],
         }
     }
 }
