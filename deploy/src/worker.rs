@@ -149,7 +149,7 @@ impl Worker {
         context.window.backlog_records = 0;
         // Into the embedded store there is no script that gets slower by what it is given at once either.
         context.window.max_records = match session.config.window.replay_records {
-            0 if !session.config.state_url().starts_with("file:") => context.window.max_records,
+            0 if !session.config.embeds_state() => context.window.max_records,
             0 if inference.is_some() => REPLAY_RECORDS_WITH_MODEL,
             0 => REPLAY_RECORDS,
             records => records,

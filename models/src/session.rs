@@ -124,7 +124,6 @@ impl Scratch {
 
 /// The session model on one device, ready to step.
 pub struct SessionModel {
-    tile: usize,
     device: Device,
     scaling: Scaling,
     fusion_in: Vec<f32>,
@@ -156,7 +155,6 @@ impl SessionModel {
         };
         let host = |name: &str| numbers(&weights.tensor(name, Device::Cpu));
         let mut model = Self {
-            tile,
             device,
             scaling,
             fusion_in: host("fusion.0.weight"),
@@ -170,7 +168,8 @@ impl SessionModel {
         let smaller = smaller.map(|rows| Scratch::new(rows, kind, device));
         let same: Vec<Scratch> = smaller.filter_map(|smaller| model.if_same_bits(smaller)).collect();
         model.tiles.splice(0..0, same);
-        tracing::info!(rows = ?model.tiles(), "tiles of the session model");
+        let rows: Vec<usize> = model.tiles.iter().map(|scratch| scratch.rows).collect();
+        tracing::info!(?rows, "tiles of the session model");
         model
     }
 
@@ -198,14 +197,9 @@ impl SessionModel {
         same.then_some(smaller)
     }
 
-    /// The numbers of rows that a tile may have, the fewest first.
-    pub fn tiles(&self) -> Vec<usize> {
-        self.tiles.iter().map(|scratch| scratch.rows).collect()
-    }
-
     /// The most rows of a tile.
     pub fn tile(&self) -> usize {
-        self.tile
+        self.tiles.last().map_or(0, |scratch| scratch.rows)
     }
 
     /// Steps up to a tile of readers by one read each.
@@ -222,7 +216,7 @@ impl SessionModel {
         after: &mut [f32],
     ) {
         let rows = behaviours.len();
-        assert!(rows <= self.tile, "{rows} rows do not fit a tile of {}", self.tile);
+        assert!(rows <= self.tile(), "{rows} rows do not fit a tile of {}", self.tile());
         assert_eq!(hidden.len(), rows * HIDDEN, "hidden states and behaviours differ in number");
         assert_eq!(vectors.len(), rows * WIDTH, "vectors and behaviours differ in number");
         assert_eq!(after.len(), hidden.len(), "old and new hidden states differ in number");

@@ -191,12 +191,17 @@ impl Config {
         Ok(topics)
     }
 
+    /// Whether the state lies in the home.
+    pub fn embeds_state(&self) -> bool {
+        self.state_url().starts_with("file:")
+    }
+
     /// When epochs are cut.
     pub fn window(&self) -> WindowSettings {
         let length = parse_duration(&self.window.length)
             .expect("the length was checked when the configuration was read");
         let backlog_records = match self.window.backlog_records {
-            0 if self.state_url().starts_with("file:") => BACKLOG_RECORDS,
+            0 if self.embeds_state() => BACKLOG_RECORDS,
             records => records,
         };
         WindowSettings { length, max_records: self.window.max_records.max(1), backlog_records }

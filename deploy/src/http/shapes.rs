@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::recommend::MAX_CATEGORIES;
-use crate::models::LONGEST_NAME;
+use crate::models::{CURRENT, LONGEST_NAME};
 
 /// A reader's id as text: no control characters. The lengths that a schema can say count characters; what is bounded is bytes, as the
 /// descriptions say.
@@ -22,7 +22,8 @@ pub(super) fn describe(document: &mut Value) {
     });
     let token = json!({"maxLength": 128});
     merge(&mut schemas["ArticleNumber"], &json!({"minimum": i64::MIN, "maximum": i64::MAX}));
-    let topics = json!({"maxItems": 64, "items": {"type": "string", "minLength": 1, "maxLength": 128}});
+    let texts = |(most, longest): (usize, usize)| json!({"maxItems": most, "items": {"type": "string", "minLength": 1, "maxLength": longest}});
+    let topics = texts((64, 128));
     for (schema, property, shape) in [
         ("RecommendRequest", "user_id", &reader),
         ("RecommendRequest", "after", &json!({"format": "after"})),
@@ -32,13 +33,7 @@ pub(super) fn describe(document: &mut Value) {
             "exclude",
             &json!({"maxItems": 1_000, "items": {"type": "integer", "minimum": i64::MIN, "maximum": i64::MAX}}),
         ),
-        (
-            "RecommendRequest",
-            "categories",
-            &json!({
-                "maxItems": MAX_CATEGORIES.0, "items": {"type": "string", "minLength": 1, "maxLength": MAX_CATEGORIES.1}
-            }),
-        ),
+        ("RecommendRequest", "categories", &texts(MAX_CATEGORIES)),
         ("Event", "user_id", &reader),
         ("Event", "read_time", &json!({"maximum": 1e9})),
         (
@@ -89,7 +84,7 @@ pub(super) fn describe(document: &mut Value) {
                 }
                 // Of all paths only a model's is one of names.
                 "name" => json!({
-                    "minLength": 1, "maxLength": LONGEST_NAME, "pattern": MODEL_PATTERN, "not": {"const": "current"}
+                    "minLength": 1, "maxLength": LONGEST_NAME, "pattern": MODEL_PATTERN, "not": {"const": CURRENT}
                 }),
                 "k" | "limit" => json!({"minimum": 1, "maximum": 100}),
                 "article_id" => json!({"minimum": i64::MIN, "maximum": i64::MAX}),

@@ -26,7 +26,7 @@ use tokio::sync::{MutexGuard, watch};
 
 use self::folder::{Pointed, written};
 pub use self::{
-    folder::{LONGEST_NAME, ModelsFolder},
+    folder::{CURRENT, LONGEST_NAME, ModelsFolder},
     start::Loaded,
 };
 use crate::{

@@ -117,12 +117,10 @@ fn learned(shared: &Shared, known: &Known, view: &View, count: usize) -> Vec<Can
     let Some(now) = view.now else { return Vec::new() };
     let moment = moment(known, Some(now));
     let pages = moment.pages();
-    let among = view.top.iter().filter(|trend| known.admits(&trend.article));
-    let among = among.map(|trend| (trend.article.id, trend.prior));
+    let admitted = view.top.iter().filter(|trend| known.admits(&trend.article));
+    let trends: BTreeMap<ArticleId, &Trend> = admitted.map(|trend| (trend.article.id, trend)).collect();
+    let among = trends.iter().map(|(article, trend)| (*article, trend.prior));
     let best = learned.at().table.best(&moment.learned(&known.asked.request.reader, &pages), count, among);
-    let wanted: BTreeSet<ArticleId> = best.iter().map(|(article, _)| *article).collect();
-    let trends = view.top.iter().filter(|trend| wanted.contains(&trend.article.id));
-    let trends: BTreeMap<ArticleId, &Trend> = trends.map(|trend| (trend.article.id, trend)).collect();
     let candidate = |(article, _): (ArticleId, f32)| {
         let trend = trends.get(&article)?;
         let trending = Candidate::new(trend.article.clone(), Source::Learned, 0.0);

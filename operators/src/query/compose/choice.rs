@@ -13,10 +13,10 @@ impl Rule for Choice {
     fn apply(&self, _shared: &Shared, gathered: &mut Gathered) {
         let by_no_reads =
             matches!(gathered.served_by, ServedBy::Preferences | ServedBy::Trending | ServedBy::Newest);
-        if !gathered.known.asked.settings().composition.chosen_first || !by_no_reads {
+        let Gathered { known, candidates, .. } = gathered;
+        if !known.asked.settings().composition.chosen_first || !by_no_reads || known.state.topics.is_empty() {
             return;
         }
-        let Gathered { known, candidates, .. } = gathered;
         candidates.sort_by_key(|candidate| !known.chose(&candidate.article));
         fall(candidates);
     }

@@ -306,14 +306,11 @@ impl Mirror {
 
     fn view(&self, top: &[(ArticleId, f64)], counts: &Counts) -> View {
         let first = top.first().map_or(0.0, |(_, level)| *level);
-        let prior = |id: ArticleId| match counts.now {
-            Some(now) => prior_of(counts.table.reads(id, POPULAR_HALF_LIFE, now)),
-            None => prior_of(0.0),
-        };
+        let reads = |id| counts.now.map_or(0.0, |now| counts.table.reads(id, POPULAR_HALF_LIFE, now));
         let trend = |(id, level): &(ArticleId, f64)| {
             let article = self.articles.get(id)?.clone();
             let share = (level - first).exp2() as f32;
-            (!article.version.withdrawn).then(|| Trend { article, share, prior: prior(*id) })
+            (!article.version.withdrawn).then(|| Trend { article, share, prior: prior_of(reads(*id)) })
         };
         let mut active: Vec<ActiveReader> =
             self.summaries().flat_map(|summary| summary.active.iter().cloned()).collect();
