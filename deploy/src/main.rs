@@ -3,6 +3,7 @@
 #![warn(clippy::unwrap_used)]
 
 mod arms;
+mod background;
 mod cli;
 mod commands;
 mod config;

@@ -20,6 +20,8 @@ pub struct Session {
     pub config: Config,
     pub edges: Edges,
     pub runtime: Runtime,
+    /// The same, for what no reader waits for.
+    pub background: Runtime,
     pub output: Output,
     /// Paths that a command is given are relative to this folder.
     pub folder: PathBuf,

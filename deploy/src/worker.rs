@@ -49,7 +49,7 @@ fn context(session: &Session, namespace: &NamespaceRecord, dropped: &Arc<AtomicB
         admit: Some(admit(&session.edges, namespace, dropped)),
         stop: session.stop.clone(),
         troubles: session.troubles.clone(),
-        runtime: session.runtime.clone(),
+        runtime: session.background.clone(),
     }
 }
 
@@ -116,14 +116,14 @@ impl Worker {
             topic: session.edges.topics.articles.clone(),
             index: session.edges.articles.clone(),
             stop: session.stop.clone(),
-            runtime: session.runtime.clone(),
+            runtime: session.background.clone(),
         };
         worker.graphs.push(Indexer::graph());
-        worker.flows.push(session.runtime.spawn(indexer.run()));
+        worker.flows.push(session.background.spawn(indexer.run()));
         if session.config.learner.enabled {
             worker.graphs.push(LearnerFlow::graph());
             let learner = learner(session, &context);
-            worker.flows.push(session.runtime.spawn(async move {
+            worker.flows.push(session.background.spawn(async move {
                 // Readers' state does not depend on it: everything else goes on.
                 if let Err(error) = learner.run().await {
                     tracing::error!(%error, "this process learns no more from what readers read");
@@ -161,7 +161,7 @@ impl Worker {
 
     fn add(&mut self, session: &Session, flow: Dataflow) {
         self.graphs.push(flow.graph().clone());
-        self.flows.push(session.runtime.spawn(flow.finish()));
+        self.flows.push(session.background.spawn(flow.finish()));
     }
 
     /// Waits until all have ended, or one has failed.

@@ -41,7 +41,7 @@ pub use card::{Card, Dimensions, Precision, Scaling};
 pub use evaluate::{MetricsRow, RankedList};
 pub use folder::{FolderError, ModelFolder};
 pub use inference::{
-    DeviceChoice, Inference, InferenceError, InferenceOptions, ModelFacts, StepBatch, StepResult,
+    DeviceChoice, Inference, InferenceError, InferenceOptions, ModelFacts, StepBatch, StepResult, give_way,
 };
 pub use matrix::{ArticleMatrix, MatrixError};
 pub use reads::ReadVectors;

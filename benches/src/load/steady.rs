@@ -246,6 +246,7 @@ pub async fn run(
         Line::new("bare search, beside", answered(&searches, options.bare), None),
         Line::new("answer less the bare search", answered(&shares, options.bare), Some(WANTED_SHARE)),
     ]);
+    report.facts.insert("searched_by_second".into(), crowd.misses.timeline(Outcome::Answered, begun));
     if let (Some((hits, searched)), Some((hits_now, searched_now))) = (counted, client.cache_counts().await) {
         report.note(format!(
             "By the program's own count, {:.0} requests found cached candidates and {:.0} searched.",

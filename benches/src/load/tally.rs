@@ -1,6 +1,7 @@
 //! What was measured of requests of one kind.
 
 use std::{
+    collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
     time::Instant,
 };
@@ -47,6 +48,23 @@ impl Tally {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// For each second of the schedule in which requests with this outcome fell due: how many, their median and their greatest latency in
+    /// milliseconds. A stall shows as one bad second, a load that is too high as many.
+    pub fn timeline(&self, outcome: Outcome, begun: Instant) -> Value {
+        let samples = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seconds: BTreeMap<i64, Vec<f64>> = BTreeMap::new();
+        for sample in samples.iter().filter(|sample| sample.outcome == outcome) {
+            let due = sample.ended.saturating_duration_since(begun).as_secs_f64() - sample.seconds;
+            seconds.entry(due.floor() as i64).or_default().push(sample.seconds * 1e3);
+        }
+        let second = |(second, mut milliseconds): (i64, Vec<f64>)| {
+            milliseconds.sort_by(f64::total_cmp);
+            let (count, last) = (milliseconds.len(), milliseconds.len() - 1);
+            json!({"second": second, "count": count, "p50_ms": milliseconds[last / 2], "max_ms": milliseconds[last]})
+        };
+        seconds.into_iter().map(second).collect()
     }
 
     /// The figures of those with this outcome, of a schedule that began at `begun` with so many a second.

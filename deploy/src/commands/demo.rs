@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use super::{generate, index, serve, simulate, stop_signal, train};
 use crate::{
     arms,
+    background::Background,
     cli::Timestamps,
     config::Config,
     edges::Edges,
@@ -59,10 +60,12 @@ pub async fn run(mut config: Config, exit: bool, seed: u64, output: Output) -> a
     }
     let ended = stop_signal()?;
     let (stop, stopped) = watch::channel(false);
+    let (runtime, background) = (Runtime::real(), Background::start()?);
     let session = Session {
         edges: Edges::open(&config).await?,
         config,
-        runtime: Runtime::real(),
+        background: background.of(&runtime),
+        runtime,
         output,
         folder: std::env::current_dir().context("find the current folder")?,
         stop: stopped,

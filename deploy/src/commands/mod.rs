@@ -30,6 +30,7 @@ pub use serve::query;
 pub use train::Settings as TrainSettings;
 
 use crate::{
+    background::Background,
     cli::{Cli, Command},
     config::{Config, parse_duration},
     edges::Edges,
@@ -116,10 +117,13 @@ pub async fn run(cli: Cli, output: Output) -> anyhow::Result<()> {
             config.home.display()
         );
     }
+    let runtime = Runtime::real();
+    let background = matches!(cli.command, Command::Run { .. }).then(Background::start).transpose()?;
     let session = Session {
         edges: Edges::open(&config).await?,
         config,
-        runtime: Runtime::real(),
+        background: background.as_ref().map_or_else(|| runtime.clone(), |threads| threads.of(&runtime)),
+        runtime,
         output,
         folder: std::env::current_dir().context("find the current folder")?,
         stop: stop_signal()?,

@@ -14,6 +14,7 @@ use std::{
 use abovefold_schemas::Timestamp;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use tokio::runtime::Handle;
 
 use self::simulation::World;
 pub use self::{
@@ -30,8 +31,8 @@ pub struct Runtime {
 
 #[derive(Clone)]
 enum Kind {
-    /// The machine's clock, and tokio's tasks.
-    Real,
+    /// The machine's clock, and tokio's tasks: of the runtime that is named, or else of the one that spawns them.
+    Real { tasks: Option<Handle> },
     /// A [`Simulation`]'s, for one of its processes.
     Simulated { world: Arc<World>, process: u64 },
 }
@@ -39,7 +40,7 @@ enum Kind {
 impl fmt::Debug for Runtime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.kind {
-            Kind::Real => "Runtime(real)",
+            Kind::Real { .. } => "Runtime(real)",
             Kind::Simulated { .. } => "Runtime(simulated)",
         })
     }
@@ -53,17 +54,27 @@ impl Runtime {
             // The standard library keys its hashes with the system's entropy.
             *word = RandomState::new().build_hasher().finish().to_le_bytes();
         }
-        Self { kind: Kind::Real, random: Arc::new(Mutex::new(ChaCha8Rng::from_seed(seed))) }
+        Self { kind: Kind::Real { tasks: None }, random: Arc::new(Mutex::new(ChaCha8Rng::from_seed(seed))) }
     }
 
     /// The same time and chance for a process of its own within a simulation: what it and its clones spawn is ended together by
     /// [`Runtime::kill`]. Outside a simulation there is one process.
     pub fn process(&self) -> Self {
         let kind = match &self.kind {
-            Kind::Real => Kind::Real,
+            Kind::Real { tasks } => Kind::Real { tasks: tasks.clone() },
             Kind::Simulated { world, .. } => {
                 Kind::Simulated { world: world.clone(), process: world.new_process() }
             }
+        };
+        Self { kind, random: self.random.clone() }
+    }
+
+    /// The same time and chance, whose tasks run in another runtime of tokio than those that spawn them: one whose threads give way, say. A
+    /// simulation has one thread, and stays as it is.
+    pub fn with_tasks_on(&self, tasks: Handle) -> Self {
+        let kind = match &self.kind {
+            Kind::Real { .. } => Kind::Real { tasks: Some(tasks) },
+            simulated @ Kind::Simulated { .. } => simulated.clone(),
         };
         Self { kind, random: self.random.clone() }
     }
@@ -79,7 +90,7 @@ impl Runtime {
     /// The moment.
     pub fn now(&self) -> Timestamp {
         match &self.kind {
-            Kind::Real => Timestamp(chrono::Utc::now().timestamp_millis()),
+            Kind::Real { .. } => Timestamp(chrono::Utc::now().timestamp_millis()),
             Kind::Simulated { world, .. } => world.now(),
         }
     }
@@ -87,7 +98,7 @@ impl Runtime {
     /// Waits.
     pub async fn sleep(&self, duration: Duration) {
         match &self.kind {
-            Kind::Real => tokio::time::sleep(duration).await,
+            Kind::Real { .. } => tokio::time::sleep(duration).await,
             Kind::Simulated { world, .. } => world.sleep(duration).await,
         }
     }
@@ -110,7 +121,8 @@ impl Runtime {
     /// Starts a task.
     pub fn spawn<T: Send + 'static>(&self, future: impl Future<Output = T> + Send + 'static) -> Task<T> {
         match &self.kind {
-            Kind::Real => Task::real(tokio::spawn(future)),
+            Kind::Real { tasks: Some(tasks) } => Task::real(tasks.spawn(future)),
+            Kind::Real { tasks: None } => Task::real(tokio::spawn(future)),
             Kind::Simulated { world, process } => world.spawn(*process, future),
         }
     }

@@ -1,26 +1,34 @@
-//! One thread owns the device. Everybody else holds an [`Inference`] handle and sends it work; what waits together runs together.
+//! Two threads own the networks: one steps readers' states, the other scores candidates. Everybody else holds an [`Inference`] handle and sends
+//! them work; what waits together runs together.
 //!
-//! A GRU batch runs tile by tile, and tiles are filled across batches. Between two tiles the requests that wait for the reranker
-//! get their turn, so that a page never waits behind a long backlog of events.
+//! A GRU batch runs tile by tile, and tiles are filled across batches. Its thread gives way to the others of the machine, so that a page never
+//! waits behind a long backlog of events: with one thread for both, a request waited for a whole tile, 12 ms on one core, whenever something
+//! was being folded.
 //!
 //! Another model is another [`Inference`]: what is under way ends with the networks that it began with.
 
+mod priority;
 mod ranking;
-mod worker;
+mod reranks;
+mod steps;
+mod thread;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Sender, channel};
-use std::thread;
+use std::sync::mpsc::Sender;
 
 use tokio::sync::oneshot;
 
 use crate::card::Precision;
 use crate::folder::ModelFolder;
 use crate::rerank::RerankRequest;
-use crate::session::Behaviour;
+use crate::session::{Behaviour, SessionModel};
 use crate::{HIDDEN, WIDTH};
-use worker::{Answer, Job, Worker, guarded};
+pub use priority::give_way;
+use ranking::Ranking;
+use reranks::{RerankJob, Reranks};
+use steps::{StepJob, Steps};
+use thread::Answer;
 
 /// Which device runs the networks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,7 +51,7 @@ pub struct InferenceOptions {
     pub precision: Option<Precision>,
     /// Rows of a GRU tile, at least 2. It is part of what defines a fold.
     pub tile: usize,
-    /// Threads of the library on the processor; 0: half of the cores, at least one. The library's threads wait by spinning, so that
+    /// Threads of the library on the processor for each network; 0: half of the cores, at least one. The library's threads wait by spinning, so that
     /// more of them than free cores make every product many times slower, and the rest of the program needs cores, too.
     pub threads: usize,
 }
@@ -169,12 +177,12 @@ pub enum InferenceError {
     /// The library failed; the model stays loaded, and the same call may be tried again.
     #[error("inference failed: {0}")]
     Failed(String),
-    /// The thread is gone.
+    /// A thread is gone.
     #[error("the inference thread has stopped; restart the program")]
     Stopped,
 }
 
-/// A handle to the inference thread. The thread ends when the last handle is dropped.
+/// A handle to the threads of a model. They end when the last handle is dropped.
 ///
 /// ```
 /// use abovefold_models::{Behaviour, HIDDEN, Inference, InferenceOptions, ModelFolder, StepBatch, WIDTH};
@@ -188,13 +196,14 @@ pub enum InferenceError {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Inference {
-    jobs: Sender<Job>,
+    steps: Sender<StepJob>,
+    reranks: Sender<RerankJob>,
     facts: Arc<ModelFacts>,
     lost: Arc<AtomicBool>,
 }
 
 impl Inference {
-    /// Starts the thread and loads the model onto its device.
+    /// Starts the threads and loads the model onto its device.
     ///
     /// # Errors
     /// When an option makes no sense, or the device is not there.
@@ -205,37 +214,25 @@ impl Inference {
                 options.tile
             )));
         }
-        let (jobs, receiver) = channel();
-        let (ready, started) = channel();
         let precision = options.precision.unwrap_or(model.card.precision);
-        let (weights, scaling, wanted) = (model.weights.clone(), model.card.scaling, options.clone());
+        let (device, threads) = (thread::device(&options)?, thread::threads(&options));
+        let (weights, scaling, tile) = (model.weights.clone(), model.card.scaling, options.tile);
+        let session = move || Ok(Steps::new(SessionModel::new(&weights, scaling, precision, tile, device)));
+        let steps = thread::start("inference", threads, session)?;
         let lost = Arc::new(AtomicBool::new(false));
-        let told = Arc::clone(&lost);
-        let load = move || Worker::load(&weights, scaling, precision, &wanted, told);
-        let body = move || match guarded(load).and_then(|loaded| loaded) {
-            Ok((mut worker, class)) => {
-                let _ = ready.send(Ok(class));
-                worker.run(&receiver);
-            }
-            Err(error) => {
-                let _ = ready.send(Err(error));
-            }
-        };
-        thread::Builder::new()
-            .name("inference".to_owned())
-            .spawn(body)
-            .map_err(|error| InferenceError::Failed(format!("its thread could not be started: {error}")))?;
-        let device_class = started.recv().map_err(|_| InferenceError::Stopped)??;
+        let (weights, told) = (model.weights.clone(), Arc::clone(&lost));
+        let reranker = move || Ok(Reranks::new(Ranking::new(&weights, device, told)));
+        let reranks = thread::start("ranking", threads, reranker)?;
         let facts = ModelFacts {
             version: model.card.version.clone(),
             session_digest: model.session_digest(),
             digest: model.digest(),
             precision,
             tile: options.tile,
-            device_class,
+            device_class: thread::device_class(device),
         };
         tracing::info!(version = facts.version, %precision, tile = facts.tile, device = facts.device_class, "model loaded");
-        Ok(Self { jobs, facts: Arc::new(facts), lost })
+        Ok(Self { steps, reranks, facts: Arc::new(facts), lost })
     }
 
     /// What runs.
@@ -291,7 +288,7 @@ impl Inference {
             return Err(InferenceError::Input(fault));
         }
         let (reply, answer) = oneshot::channel();
-        self.jobs.send(Job::Step { batch, reply }).map_err(|_| InferenceError::Stopped)?;
+        self.steps.send(StepJob { batch, reply }).map_err(|_| InferenceError::Stopped)?;
         Ok(answer)
     }
 
@@ -302,7 +299,7 @@ impl Inference {
             return Err(InferenceError::Input(format!("request {index}: {fault}")));
         }
         let (reply, answer) = oneshot::channel();
-        self.jobs.send(Job::Rerank { requests, reply }).map_err(|_| InferenceError::Stopped)?;
+        self.reranks.send(RerankJob { requests, reply }).map_err(|_| InferenceError::Stopped)?;
         Ok(answer)
     }
 }

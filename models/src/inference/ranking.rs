@@ -1,4 +1,4 @@
-//! The reranker of the inference thread. It goes on on the processor when the GPU is lost: an order of candidates may differ in the last digits,
+//! The reranker, which goes on on the processor when the GPU is lost: an order of candidates may differ in the last digits,
 //! which readers' state may not, so that the session model has no such way out.
 
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tch::Device;
 
 use super::InferenceError;
-use super::worker::guarded;
+use super::thread::guarded;
 use crate::rerank::{RerankRequest, Reranker};
 use crate::weights::Weights;
 

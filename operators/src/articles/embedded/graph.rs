@@ -101,54 +101,90 @@ impl Graph {
     /// # Errors
     /// When there is no memory for it, or usearch refuses the settings.
     pub(super) fn new(settings: &HnswSettings, room: usize) -> Result<Self> {
-        let (metric, quantization) = match settings.precision {
-            // All vectors have length 1, so that the inner product is the cosine.
-            GraphPrecision::F32 => (MetricKind::IP, ScalarKind::F32),
-            GraphPrecision::Bf16 => (MetricKind::IP, ScalarKind::BF16),
-            GraphPrecision::F16 => (MetricKind::IP, ScalarKind::F16),
-            GraphPrecision::I8 => (MetricKind::Cos, ScalarKind::I8),
-        };
-        let options = IndexOptions {
-            dimensions: WIDTH,
-            metric,
-            quantization,
-            // With one link there is no graph.
-            connectivity: settings.m.max(2),
-            expansion_add: settings.ef_construction,
-            expansion_search: settings.ef_search,
-            multi: false,
-        };
-        let failed = |error| EngineError::ours("make a graph of the articles", error);
-        let index = Index::new(&options).map_err(failed)?;
-        index
-            .reserve_capacity_and_threads(room.max(LEAST_ROOM), settings.builders().max(2))
-            .map_err(failed)?;
-        Ok(Self {
-            index,
+        let graph = Self {
+            index: index(settings)?,
             members: Vec::with_capacity(room),
             codes: Codes::default(),
             keys: HashMap::with_capacity(room),
             sections: HashMap::new(),
             ef_search: settings.ef_search,
-        })
+        };
+        graph.make_room(room.max(LEAST_ROOM), settings.builders())?;
+        Ok(graph)
     }
 
-    /// A graph of these articles; `None` when it was told to stop. Blocks for long, in several threads where the settings say so.
+    /// The graph that [`Graph::bytes`] made of the same articles; what has another vector by now is passed over, and is not in it.
+    ///
+    /// # Errors
+    /// When the bytes are of another form, or there is no memory for them.
+    pub(super) fn from_bytes(
+        settings: &HnswSettings,
+        bytes: &[u8],
+        linked: &[Option<Arc<Article>>],
+    ) -> Result<Self> {
+        let mut graph = Self::new(settings, linked.len())?;
+        let failed = |error| EngineError::ours("read the graph of the articles", error);
+        graph.index.load_from_buffer(bytes).map_err(failed)?;
+        graph.index.change_expansion_add(settings.ef_construction);
+        graph.index.change_expansion_search(settings.ef_search);
+        if graph.index.size() != linked.len() {
+            return Err(EngineError::ours(
+                "read the graph of the articles",
+                format!("it links {} articles, where {} are named", graph.index.size(), linked.len()),
+            ));
+        }
+        for article in linked {
+            match article.as_ref().and_then(|article| Some((article, findable_by(article)?))) {
+                Some((article, by)) => {
+                    graph.note(article, &by);
+                }
+                None => graph.note_nothing(),
+            }
+        }
+        Ok(graph)
+    }
+
+    /// The links, to be kept.
+    ///
+    /// # Errors
+    /// When there is no memory for them.
+    pub(super) fn bytes(&self) -> Result<Vec<u8>> {
+        let mut bytes = vec![0; self.index.serialized_length()];
+        let failed = |error| EngineError::ours("write the graph of the articles", error);
+        self.index.save_to_buffer(&mut bytes).map_err(failed)?;
+        Ok(bytes)
+    }
+
+    /// What stands at each key; nothing where it is passed over.
+    pub(super) fn linked(&self) -> impl ExactSizeIterator<Item = Option<&Arc<Article>>> {
+        self.members.iter().map(|member| member.article.as_ref())
+    }
+
+    /// A graph of these articles; `None` when it was told to stop. Blocks for long, in several threads where the settings say so, unless
+    /// `kept` is a graph of most of them.
     ///
     /// # Errors
     /// When there is no memory for it.
     pub(super) fn build(
         settings: &HnswSettings,
         articles: &[Arc<Article>],
+        kept: Option<Self>,
         stop: &AtomicBool,
     ) -> Result<Option<Self>> {
-        let mut graph = Self::new(settings, articles.len())?;
+        let mut graph = match kept {
+            Some(kept) => kept,
+            None => Self::new(settings, articles.len())?,
+        };
+        let linked = graph.members.len();
         for article in articles {
-            if let Some(by) = findable_by(article) {
+            if !graph.keys.contains_key(&article.id)
+                && let Some(by) = findable_by(article)
+            {
                 graph.note(article, &by);
             }
         }
-        let next = AtomicUsize::new(0);
+        graph.make_room(graph.members.len(), settings.builders())?;
+        let next = AtomicUsize::new(linked);
         let failure = Mutex::new(None);
         let link = || {
             while !stop.load(Ordering::Relaxed) {
@@ -171,6 +207,13 @@ impl Graph {
             Some(error) => Err(error),
             None => Ok((!stop.load(Ordering::Relaxed)).then_some(graph)),
         }
+    }
+
+    /// Room for so many keys, and for so many threads that link them.
+    fn make_room(&self, keys: usize, threads: usize) -> Result<()> {
+        self.index
+            .reserve_capacity_and_threads(keys.max(self.index.capacity()), threads.max(2))
+            .map_err(|error| EngineError::ours("make room in the graph of the articles", error))
     }
 
     /// Takes a version in: one that can be found is found by its vector from now on, one that cannot (withdrawn, no vector) is not.
@@ -281,6 +324,12 @@ impl Graph {
         key
     }
 
+    /// Gives a key away at which nothing stands.
+    fn note_nothing(&mut self) {
+        self.codes.push(&[0.0; WIDTH]);
+        self.members.push(Member { article: None, published: 0, section: 0 });
+    }
+
     fn member(&mut self, article: &Arc<Article>) -> Member {
         let next = self.sections.len() as u32;
         let section = match self.sections.get(&article.version.category) {
@@ -295,6 +344,29 @@ impl Graph {
             .add(u64::from(key), direction)
             .map_err(|error| EngineError::ours("link an article into the graph", error))
     }
+}
+
+/// An empty index of usearch.
+fn index(settings: &HnswSettings) -> Result<Index> {
+    let (metric, quantization) = match settings.precision {
+        // All vectors have length 1, so that the inner product is the cosine.
+        GraphPrecision::F32 => (MetricKind::IP, ScalarKind::F32),
+        GraphPrecision::Bf16 => (MetricKind::IP, ScalarKind::BF16),
+        GraphPrecision::F16 => (MetricKind::IP, ScalarKind::F16),
+        GraphPrecision::I8 => (MetricKind::Cos, ScalarKind::I8),
+    };
+    let options = IndexOptions {
+        dimensions: WIDTH,
+        metric,
+        quantization,
+        // With one link there is no graph.
+        connectivity: settings.m.max(2),
+        expansion_add: settings.ef_construction,
+        expansion_search: settings.ef_search,
+        multi: false,
+    };
+    let failed = |error| EngineError::ours("make a graph of the articles", error);
+    Index::new(&options).map_err(failed)
 }
 
 /// What an article is found by: its vector at length 1; nothing where it is withdrawn or has no direction.

@@ -2,10 +2,12 @@
 //!
 //! Two threads work beside the runtime. The *writer* owns the file: it makes a batch durable, together with the marker. The
 //! *scanner* owns what is searched: it takes in what the writer has made durable, and answers the questions that wait together. From
-//! [`HnswSettings::from_articles`] on a third one builds an HNSW graph of what is there, and the scanner searches that once it is done.
+//! [`HnswSettings::from_articles`] on a third one builds an HNSW graph of what is there, or reads the one that was [`kept`], and the scanner
+//! searches that once it is done.
 
 mod codes;
 mod graph;
+mod kept;
 mod scan;
 mod searcher;
 mod settings;
@@ -83,7 +85,9 @@ impl EmbeddedArticles {
             spawn("articles-write", move || store::run(&path, opened, &write_jobs, &for_writer))?;
         let kept = when_opened.await.map_err(|_| thread_is_gone(&file))??;
         let (table, by_graph) = (Arc::new(RwLock::new(Table::default())), Arc::new(AtomicBool::new(false)));
-        let searcher = Searcher::new(table.clone(), settings.clone(), kept.articles.len(), by_graph.clone())?;
+        let graph = Some(dir.join("articles.graph"));
+        let expected = kept.articles.len();
+        let searcher = Searcher::new(table.clone(), settings.clone(), graph, expected, by_graph.clone())?;
         let (done, filled) = oneshot::channel();
         let all = TakeIn { articles: kept.articles.into(), marker: Some(kept.marker), done };
         scanner.send(ScanJob::TakeIn(all)).expect("the receiver is held here until the thread takes it");

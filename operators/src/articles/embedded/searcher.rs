@@ -5,6 +5,7 @@
 
 use std::{
     collections::VecDeque,
+    path::{Path, PathBuf},
     sync::{
         Arc, RwLock,
         atomic::{AtomicBool, Ordering},
@@ -15,7 +16,7 @@ use std::{
 };
 
 use abovefold_engine::{EngineError, Result};
-use abovefold_models::{ArticleMatrix, WIDTH};
+use abovefold_models::{ArticleMatrix, WIDTH, give_way};
 use abovefold_schemas::{ArticleId, Offset};
 use tokio::sync::oneshot;
 
@@ -25,6 +26,7 @@ use super::{
         filter::{Sieve, ranked},
     },
     graph::{Graph, findable_by},
+    kept,
     settings::HnswSettings,
     spawn,
     table::Table,
@@ -51,6 +53,8 @@ pub(super) struct TakeIn {
 pub(super) struct Searcher {
     table: Arc<RwLock<Table>>,
     settings: HnswSettings,
+    /// Where a graph that was built is kept, if anywhere.
+    kept: Option<PathBuf>,
     near: Near,
     next: Option<Next>,
     /// A graph that could not be built is not tried again.
@@ -99,6 +103,7 @@ impl Searcher {
     pub(super) fn new(
         table: Arc<RwLock<Table>>,
         settings: HnswSettings,
+        kept: Option<PathBuf>,
         expected: usize,
         by_graph: Arc<AtomicBool>,
     ) -> Result<Self> {
@@ -108,7 +113,7 @@ impl Searcher {
             false => Near::Matrix(ArticleMatrix::new(WIDTH, expected.max(1_024))),
         };
         by_graph.store(at_once, Ordering::Relaxed);
-        Ok(Self { table, settings, near, next: None, gave_up: false, by_graph, settled: Vec::new() })
+        Ok(Self { table, settings, kept, near, next: None, gave_up: false, by_graph, settled: Vec::new() })
     }
 
     /// Tells `done` once no graph is being built.
@@ -192,10 +197,11 @@ impl Searcher {
         tracing::info!(articles = articles.len(), "a graph of the articles is being built");
         let (sender, built) = mpsc::channel();
         let (settings, stop) = (self.settings.clone(), Arc::new(AtomicBool::new(false)));
-        let told = stop.clone();
+        let (told, kept) = (stop.clone(), self.kept.clone());
         let thread = spawn("articles-build", move || {
+            give_way();
             // The searcher may have ended; then nobody needs a graph.
-            let _ = sender.send(Graph::build(&settings, &articles, &told));
+            let _ = sender.send(build(kept.as_deref(), &settings, &articles, &told));
         })?;
         let changed = VecDeque::new();
         self.next = Some(Next::Building(Building { built, changed, stop, thread: Some(thread) }));
@@ -300,6 +306,25 @@ impl Searcher {
     }
 }
 
+/// A graph of these articles, from the one that was kept where there is such, and kept in its place.
+fn build(
+    path: Option<&Path>,
+    settings: &HnswSettings,
+    articles: &[Arc<Article>],
+    stop: &AtomicBool,
+) -> Result<Option<Graph>> {
+    let from = path.and_then(|path| kept::read(path, settings, articles));
+    let linked = from.as_ref().map_or(0, |graph| graph.linked().len());
+    let graph = Graph::build(settings, articles, from, stop)?;
+    if let (Some(path), Some(graph)) = (path, &graph)
+        && graph.linked().len() > linked
+        && let Err(error) = kept::write(path, settings, graph)
+    {
+        tracing::warn!(%error, "the next start builds the graph of the articles anew");
+    }
+    Ok(graph)
+}
+
 fn poisoned() -> EngineError {
     EngineError::ours("use the articles in memory", "an earlier panic left them half changed: start again")
 }
@@ -331,7 +356,7 @@ mod tests {
     fn a_graph_that_is_worn_is_built_anew() {
         // Small and quick: what it finds is tested elsewhere.
         let settings = HnswSettings { from_articles: 0, m: 4, ef_construction: 8, ..HnswSettings::default() };
-        let mut searcher = Searcher::new(Arc::default(), settings, 0, Arc::default()).unwrap();
+        let mut searcher = Searcher::new(Arc::default(), settings, None, 0, Arc::default()).unwrap();
         let count = 1_100;
         take_in(&mut searcher, (0..count).map(|id| article(id, id as u64)));
         assert!(searcher.next.is_none());
