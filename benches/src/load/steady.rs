@@ -1,7 +1,7 @@
 //! The steady load: readers who ask, readers who read, and readers who do both and want to see it.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use super::{
     Options,
     bare::{Bare, share},
-    client::Client,
+    client::{Answer, Client},
     newspaper::{Draws, read, reader},
     pace,
     report::{Line, Report},
@@ -85,6 +85,8 @@ pub struct Crowd {
     pub misses: Tally,
     /// Hits.
     pub hits: Tally,
+    /// How many answers each path or fallback served: under load an edge that is too slow is as good as down.
+    pub served_by: Arc<Mutex<BTreeMap<String, usize>>>,
 }
 
 impl Crowd {
@@ -95,7 +97,21 @@ impl Crowd {
             readers: readers.clone(),
             misses: Tally::default(),
             hits: Tally::default(),
+            served_by: Arc::default(),
         }
+    }
+
+    fn note_path(&self, answer: &Answer) {
+        let Some(path) = answer.body["served_by"].as_str() else { return };
+        let mut served_by = self.served_by.lock().unwrap_or_else(PoisonError::into_inner);
+        *served_by.entry(path.to_owned()).or_default() += 1;
+    }
+
+    /// What served the answers, in words.
+    fn paths(&self) -> String {
+        let served_by = self.served_by.lock().unwrap_or_else(PoisonError::into_inner);
+        let paths: Vec<String> = served_by.iter().map(|(path, count)| format!("{path} {count}")).collect();
+        paths.join(", ")
     }
 
     /// Asks at this rate for so long, and waits for all answers. Returns when it began.
@@ -113,6 +129,7 @@ impl Crowd {
             tasks.spawn(async move {
                 let number = known.unwrap_or_else(|| crowd.readers.fresh());
                 let answer = crowd.client.recommend(due, &reader(number), None).await;
+                crowd.note_path(&answer);
                 if known.is_some() {
                     crowd.hits.note(answer.sample);
                 } else {
@@ -246,6 +263,7 @@ pub async fn run(
         Line::new("bare search, beside", answered(&searches, options.bare), None),
         Line::new("answer less the bare search", answered(&shares, options.bare), Some(WANTED_SHARE)),
     ]);
+    report.note(format!("The answers were served by: {}.", crowd.paths()));
     report.facts.insert("searched_by_second".into(), crowd.misses.timeline(Outcome::Answered, begun));
     if let (Some((hits, searched)), Some((hits_now, searched_now))) = (counted, client.cache_counts().await) {
         report.note(format!(
