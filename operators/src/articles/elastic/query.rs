@@ -99,11 +99,21 @@ pub(super) fn nearest(direction: &[f32], k: usize, candidates: Option<usize>, fi
 
 /// The articles published last.
 pub(super) fn newest(k: usize, filter: &Filter) -> Bytes {
+    latest(k, &[conditions(filter)])
+}
+
+/// Those of them whose titles have all words of a text, the last of which may be unfinished.
+pub(super) fn titled(text: &str, k: usize, filter: &Filter) -> Bytes {
+    let words = json!({"match_bool_prefix": {"title": {"query": text, "operator": "and"}}});
+    latest(k, &[conditions(filter), words])
+}
+
+fn latest(k: usize, conditions: &[Value]) -> Bytes {
     let body = json!({
         "size": k,
         "stored_fields": NO_DOCUMENT,
         "docvalue_fields": NUMBERS,
-        "query": {"bool": {"filter": [conditions(filter)]}},
+        "query": {"bool": {"filter": conditions}},
         "sort": [{"published": "desc"}, {"article_id": "asc"}],
         "track_total_hits": false,
     });
