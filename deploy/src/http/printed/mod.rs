@@ -1,0 +1,203 @@
+//! The newspaper as the server prints it: whole pages of HTML, which are read without JavaScript, and which the site's script takes over where
+//! it runs.
+//!
+//! A page is the site's own `index.html` with its content put into the root element ([`shell`]). Whoever may not read the newspaper, where keys
+//! are configured, gets that frame alone; so does everybody while the article edge is down, and the script says what is wrong.
+
+mod markup;
+mod shell;
+mod words;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use abovefold_operators::articles::Article as Stored;
+use axum::{
+    Router,
+    extract::{Path, Query, State},
+    http::{HeaderMap, StatusCode, Uri},
+    response::Response,
+    routing::get,
+};
+use serde_json::{Value, json};
+
+use self::{markup::Front, words::Words};
+use super::{
+    App,
+    answers::{Article, Card},
+    articles::{Sort, Wanted, by_number},
+    fields::{self, Parameters},
+    problem::Problem,
+    site,
+};
+
+/// The latest articles that a front page is set from.
+const LATEST: usize = 60;
+/// The stories at its top, which are those read most.
+const LEADING: usize = 7;
+/// The stories of a section's page, and of a search's.
+const LISTED: usize = 40;
+/// Further stories at the foot of an article.
+const FURTHER: usize = 4;
+/// A page's description, in characters.
+const DESCRIPTION: usize = 200;
+
+/// A page, ready to be put into the site's frame.
+#[derive(Debug)]
+struct Page {
+    /// What kind of page it is, for the script: `front`, `article`, `section`, `search`, `missing`.
+    kind: &'static str,
+    status: StatusCode,
+    /// Before the newspaper's name; the name alone where there is none.
+    title: Option<String>,
+    description: Option<String>,
+    /// HTML.
+    content: String,
+    /// What the script need not ask for again.
+    data: Value,
+}
+
+/// The pages that have content of the server's.
+pub(super) fn routes() -> Router<Arc<App>> {
+    Router::new()
+        .route("/", get(front))
+        .route("/article/{article_id}", get(article))
+        .route("/section/{name}", get(section))
+        .route("/search", get(search))
+}
+
+async fn front(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Response {
+    answer(&app, &uri, &headers, async |words| {
+        let most_read = Wanted { sort: Sort::MostRead, ..Wanted::newest(LEADING) };
+        let (most_read, latest) = (most_read.find(&app).await?, Wanted::newest(LATEST).find(&app).await?);
+        let front = Front::of(&most_read, &latest, LEADING);
+        Ok(Page {
+            kind: "front",
+            status: StatusCode::OK,
+            title: None,
+            description: None,
+            content: front.html(words),
+            data: json!({"cards": cards(front.all())}),
+        })
+    })
+    .await
+}
+
+async fn article(
+    State(app): State<Arc<App>>,
+    Path(article_id): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    answer(&app, &uri, &headers, async |words| {
+        let Ok(id) = fields::article(&article_id) else { return Ok(missing(words, StatusCode::NOT_FOUND)) };
+        let article = match by_number(&app, id).await? {
+            None => return Ok(missing(words, StatusCode::NOT_FOUND)),
+            Some(article) if article.version.withdrawn => return Ok(missing(words, StatusCode::GONE)),
+            Some(article) => article,
+        };
+        let category = Some(article.version.category.clone()).filter(|category| !category.is_empty());
+        let further = Wanted { category, ..Wanted::newest(FURTHER + 1) }.find(&app).await?;
+        let further: Vec<_> = further.into_iter().filter(|other| other.id != id).take(FURTHER).collect();
+        let version = &article.version;
+        let description = if version.subtitle.is_empty() { &version.body } else { &version.subtitle };
+        Ok(Page {
+            kind: "article",
+            status: StatusCode::OK,
+            title: Some(markup::title(version, words).into()),
+            description: Some(description.chars().take(DESCRIPTION).collect()),
+            content: markup::article(version, &further, words),
+            data: json!({"article": Article::from(article.as_ref())}),
+        })
+    })
+    .await
+}
+
+async fn section(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    answer(&app, &uri, &headers, async |words| {
+        let found = Wanted { category: Some(name.clone()), ..Wanted::newest(LISTED) }.find(&app).await?;
+        if found.is_empty() {
+            return Ok(missing(words, StatusCode::NOT_FOUND));
+        }
+        Ok(Page {
+            kind: "section",
+            status: StatusCode::OK,
+            title: Some(name.clone()),
+            description: None,
+            content: markup::list(&name, &found, words),
+            data: json!({"cards": cards(&found)}),
+        })
+    })
+    .await
+}
+
+async fn search(
+    State(app): State<Arc<App>>,
+    Query(parameters): Parameters,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    answer(&app, &uri, &headers, async |words| {
+        let asked = parameters.get("q").map(|text| text.trim()).unwrap_or_default();
+        let wanted: BTreeMap<String, String> =
+            [("q".to_string(), asked.to_string()), ("limit".to_string(), LISTED.to_string())].into();
+        let found = match Wanted::of(&wanted) {
+            Ok(wanted) if !asked.is_empty() => wanted.find(&app).await?,
+            // Nothing is searched for, or too much.
+            _ => Vec::new(),
+        };
+        Ok(Page {
+            kind: "search",
+            status: StatusCode::OK,
+            title: Some(words.search.into()),
+            description: None,
+            content: markup::search(asked, &found, words),
+            data: json!({"cards": cards(&found)}),
+        })
+    })
+    .await
+}
+
+fn cards<'a>(articles: impl IntoIterator<Item = &'a Arc<Stored>>) -> Vec<Card> {
+    articles.into_iter().map(|article| article.as_ref().into()).collect()
+}
+
+fn missing(words: &Words, status: StatusCode) -> Page {
+    let withdrawn = status == StatusCode::GONE;
+    let (title, text) = match withdrawn {
+        true => (words.withdrawn, words.withdrawn_text),
+        false => (words.missing, words.missing_text),
+    };
+    Page {
+        kind: "missing",
+        status,
+        title: Some(title.into()),
+        description: None,
+        content: markup::missing(title, text, words),
+        data: json!({"status": status.as_u16()}),
+    }
+}
+
+/// The page, where whoever asks may read it and it can be had; the frame alone otherwise.
+async fn answer(
+    app: &App,
+    uri: &Uri,
+    headers: &HeaderMap,
+    print: impl AsyncFnOnce(&'static Words) -> Result<Page, Problem>,
+) -> Response {
+    if !app.guard.may_read(headers) {
+        return site::frame(headers);
+    }
+    let words = words::of(headers);
+    match print(words).await {
+        Ok(page) => shell::answer(page, words, app.guard.is_open(), headers),
+        Err(problem) => {
+            tracing::debug!(?problem, path = uri.path(), "a page is answered without its content");
+            site::frame(headers)
+        }
+    }
+}
