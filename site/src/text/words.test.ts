@@ -58,7 +58,7 @@ describe('the front page', () => {
   }));
 
   it('gives every story of the slate one place, best first', () => {
-    const plan = planFront(cards);
+    const plan = planFront(cards, 'News');
     expect(plan.lead.article_id).toBe(0);
     const placed = [plan.lead, ...plan.second, ...plan.third, ...plan.sections.flatMap((section) => section.cards)];
     expect(placed.map((card) => card.article_id).sort((a, b) => a - b)).toEqual(cards.map((card) => card.article_id));
@@ -66,6 +66,6 @@ describe('the front page', () => {
   });
 
   it('can be set from a single story', () => {
-    expect(planFront(cards.slice(0, 1))).toMatchObject({ second: [], third: [], sections: [] });
+    expect(planFront(cards.slice(0, 1), 'News')).toMatchObject({ second: [], third: [], sections: [] });
   });
 });
