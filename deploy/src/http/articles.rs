@@ -24,7 +24,7 @@ const LIMIT: Duration = Duration::from_secs(5);
 /// The latest articles that sections are looked for in.
 const LATEST: usize = 100;
 /// The longest text that titles are searched for, in bytes.
-const MOST_WORDS: usize = 128;
+pub(super) const MOST_WORDS: usize = 128;
 /// The end of the year 9999, in milliseconds since 1970.
 const LAST_MOMENT: i64 = 253_402_300_799_999;
 
@@ -121,8 +121,7 @@ impl Wanted {
         Self { limit, sort: Sort::Newest, category: None, since: None, words: None }
     }
 
-    /// As parameters of a query say.
-    pub(super) fn of(parameters: &BTreeMap<String, String>) -> Result<Self, Problem> {
+    fn of(parameters: &BTreeMap<String, String>) -> Result<Self, Problem> {
         let given = |name: &str| parameters.get(name).filter(|text| !text.is_empty());
         let sort = match parameters.get("sort").map(String::as_str) {
             None | Some("newest") => Sort::Newest,

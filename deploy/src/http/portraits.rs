@@ -5,14 +5,14 @@ use std::{
     sync::Arc,
 };
 
-use abovefold_operators::articles::Article;
+use abovefold_operators::{articles::Article, query::Query};
 use abovefold_schemas::{
     ArticleId, ReaderId, Timestamp,
     state::{ActiveReader, Read, ReaderState},
 };
 use axum::{
     Json,
-    extract::{Query, State},
+    extract::{Query as Asked, State},
     http::StatusCode,
 };
 use futures::future::join_all;
@@ -47,12 +47,12 @@ pub(super) struct Portrait {
     /// What it read most of late, most first; at most three.
     sections: Vec<SectionReads>,
     /// When it reads most, in UTC: `night` (from 0 o'clock), `morning` (6), `afternoon` (12) or `evening` (18).
-    #[schema(required)]
+    #[schema(required = true)]
     day: Option<&'static str>,
     /// 0 unknown, 1 mobile, 2 tablet, 3 desktop.
     device_type: u32,
     /// Seconds; null where none of the last reads says.
-    #[schema(required)]
+    #[schema(required = true)]
     average_read_time: Option<f64>,
     /// Topics that it chose.
     topics: Vec<String>,
@@ -73,7 +73,7 @@ pub(super) struct SectionReads {
         (status = 422, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn list(
     State(app): State<Arc<App>>,
-    Query(parameters): Parameters,
+    Asked(parameters): Parameters,
 ) -> Result<Json<Vec<Portrait>>, Problem> {
     let limit = fields::number(&parameters, "limit", 1..=MOST, 6)?;
     if !app.guard.shows_demo_readers() {
@@ -86,14 +86,12 @@ pub(super) async fn list(
     // Readers of a data folder have numbers; a name was given by somebody who is reading.
     known.retain(|reader| reader.user_id.bytes().all(|byte| byte.is_ascii_digit()));
     known.truncate(limit * CHOICE);
-    let states = join_all(known.iter().map(async |reader| {
-        let id = ReaderId::new(reader.user_id.clone()).ok()?;
-        seen.query.reader(&id).await.ok()?.state
-    }));
+    let states = known.iter().map(|reader| state_of(&seen.query, reader));
+    let states = join_all(states).await;
     let known: Vec<(ActiveReader, ReaderState)> = known
         .iter()
         .cloned()
-        .zip(states.await)
+        .zip(states)
         .filter_map(|(reader, state)| Some((reader, state?)))
         .filter(|(_, state)| !state.reads.is_empty())
         .collect();
@@ -101,6 +99,12 @@ pub(super) async fn list(
     let articles = titles(&app, &reads, TITLES).await;
     let portraits = known.into_iter().map(|(reader, state)| portrait(reader, state, &articles)).collect();
     Ok(Json(chosen(portraits, limit)))
+}
+
+/// What is known of a reader; nothing where it cannot be read now.
+async fn state_of(query: &Query, reader: &ActiveReader) -> Option<ReaderState> {
+    let id = ReaderId::new(reader.user_id.clone()).ok()?;
+    query.reader(&id).await.ok()?.state
 }
 
 fn last_reads(state: &ReaderState) -> &[Read] {

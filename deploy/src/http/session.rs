@@ -27,10 +27,10 @@ pub(super) const PATH: &str = "/session";
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(super) struct Session {
     /// Null where nobody is.
-    #[schema(required)]
+    #[schema(required = true)]
     user_id: Option<String>,
     /// When the session ends, in RFC 3339; null where nobody is signed in.
-    #[schema(required)]
+    #[schema(required = true)]
     expires: Option<String>,
     /// Whether no keys are configured, so that anybody may take any name.
     open: bool,

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use abovefold_operators::articles::Article as Stored;
 use abovefold_schemas::{ArticleId, ArticleVersion};
 
-use super::words::Words;
+use super::{shell::language_of_articles, words::Words};
 use crate::http::docs::escape;
 
 /// The most sections of a front page, and stories of each.
@@ -93,7 +93,8 @@ impl Front {
 
 /// An article, with further ones of its section.
 pub(super) fn article(version: &ArticleVersion, further: &[Arc<Stored>], words: &Words) -> String {
-    let mut page = String::from("<article class=\"article\"><header class=\"article-head\">");
+    let language = language_of_articles(words);
+    let mut page = format!("<article class=\"article\"{language}><header class=\"article-head\">");
     page.push_str(&format!(
         "<p class=\"kicker\">{}</p><h1>{}</h1>",
         kicker(version, words),
@@ -210,11 +211,12 @@ fn story(version: &ArticleVersion, rank: &str, words: &Words) -> String {
         (_, subtitle) => format!("<p class=\"teaser\">{}</p>", escape(subtitle)),
     };
     format!(
-        "<article class=\"story story-{rank}\" data-article-id=\"{id}\"><div class=\"story-text\"><p class=\"kicker\">{}</p>\
+        "<article class=\"story story-{rank}\" data-article-id=\"{id}\"{language}><div class=\"story-text\"><p class=\"kicker\">{}</p>\
          <h3 class=\"headline\"><a href=\"/article/{id}\">{}</a></h3>{teaser}</div></article>",
         kicker(version, words),
         escape(title(version, words)),
         id = version.article_id,
+        language = language_of_articles(words),
     )
 }
 

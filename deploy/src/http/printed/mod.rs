@@ -8,13 +8,13 @@ mod markup;
 mod shell;
 mod words;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use abovefold_operators::articles::Article as Stored;
 use axum::{
     Router,
     extract::{Path, Query, State},
-    http::{HeaderMap, StatusCode, Uri},
+    http::{HeaderMap, StatusCode},
     response::Response,
     routing::get,
 };
@@ -24,7 +24,7 @@ use self::{markup::Front, words::Words};
 use super::{
     App,
     answers::{Article, Card},
-    articles::{Sort, Wanted, by_number},
+    articles::{MOST_WORDS, Sort, Wanted, by_number},
     fields::{self, Parameters},
     problem::Problem,
     site,
@@ -65,101 +65,123 @@ pub(super) fn routes() -> Router<Arc<App>> {
         .route("/search", get(search))
 }
 
-async fn front(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Response {
-    answer(&app, &uri, &headers, async |words| {
-        let most_read = Wanted { sort: Sort::MostRead, ..Wanted::newest(LEADING) };
-        let (most_read, latest) = (most_read.find(&app).await?, Wanted::newest(LATEST).find(&app).await?);
-        let front = Front::of(&most_read, &latest, LEADING);
-        Ok(Page {
-            kind: "front",
-            status: StatusCode::OK,
-            title: None,
-            description: None,
-            content: front.html(words),
-            data: json!({"cards": cards(front.all())}),
-        })
-    })
-    .await
+/// What is asked for.
+enum Asked {
+    Front,
+    /// Whatever stands in the place of a number.
+    Article(String),
+    Section(String),
+    /// Words of a title.
+    Search(String),
 }
 
-async fn article(
-    State(app): State<Arc<App>>,
-    Path(article_id): Path<String>,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Response {
-    answer(&app, &uri, &headers, async |words| {
-        let Ok(id) = fields::article(&article_id) else { return Ok(missing(words, StatusCode::NOT_FOUND)) };
-        let article = match by_number(&app, id).await? {
-            None => return Ok(missing(words, StatusCode::NOT_FOUND)),
-            Some(article) if article.version.withdrawn => return Ok(missing(words, StatusCode::GONE)),
-            Some(article) => article,
-        };
-        let category = Some(article.version.category.clone()).filter(|category| !category.is_empty());
-        let further = Wanted { category, ..Wanted::newest(FURTHER + 1) }.find(&app).await?;
-        let further: Vec<_> = further.into_iter().filter(|other| other.id != id).take(FURTHER).collect();
-        let version = &article.version;
-        let description = if version.subtitle.is_empty() { &version.body } else { &version.subtitle };
-        Ok(Page {
-            kind: "article",
-            status: StatusCode::OK,
-            title: Some(markup::title(version, words).into()),
-            description: Some(description.chars().take(DESCRIPTION).collect()),
-            content: markup::article(version, &further, words),
-            data: json!({"article": Article::from(article.as_ref())}),
-        })
-    })
-    .await
+async fn front(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+    answer(&app, Asked::Front, &headers).await
 }
 
-async fn section(
-    State(app): State<Arc<App>>,
-    Path(name): Path<String>,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Response {
-    answer(&app, &uri, &headers, async |words| {
-        let found = Wanted { category: Some(name.clone()), ..Wanted::newest(LISTED) }.find(&app).await?;
-        if found.is_empty() {
-            return Ok(missing(words, StatusCode::NOT_FOUND));
-        }
-        Ok(Page {
-            kind: "section",
-            status: StatusCode::OK,
-            title: Some(name.clone()),
-            description: None,
-            content: markup::list(&name, &found, words),
-            data: json!({"cards": cards(&found)}),
-        })
-    })
-    .await
+async fn article(State(app): State<Arc<App>>, Path(id): Path<String>, headers: HeaderMap) -> Response {
+    answer(&app, Asked::Article(id), &headers).await
+}
+
+async fn section(State(app): State<Arc<App>>, Path(name): Path<String>, headers: HeaderMap) -> Response {
+    answer(&app, Asked::Section(name), &headers).await
 }
 
 async fn search(
     State(app): State<Arc<App>>,
-    Query(parameters): Parameters,
-    uri: Uri,
+    Query(mut parameters): Parameters,
     headers: HeaderMap,
 ) -> Response {
-    answer(&app, &uri, &headers, async |words| {
-        let asked = parameters.get("q").map(|text| text.trim()).unwrap_or_default();
-        let wanted: BTreeMap<String, String> =
-            [("q".to_string(), asked.to_string()), ("limit".to_string(), LISTED.to_string())].into();
-        let found = match Wanted::of(&wanted) {
-            Ok(wanted) if !asked.is_empty() => wanted.find(&app).await?,
-            // Nothing is searched for, or too much.
-            _ => Vec::new(),
-        };
-        Ok(Page {
-            kind: "search",
-            status: StatusCode::OK,
-            title: Some(words.search.into()),
-            description: None,
-            content: markup::search(asked, &found, words),
-            data: json!({"cards": cards(&found)}),
-        })
+    let words = parameters.remove("q").unwrap_or_default();
+    answer(&app, Asked::Search(words), &headers).await
+}
+
+/// The page, where whoever asks may read it and it can be had; the frame alone otherwise.
+async fn answer(app: &App, asked: Asked, headers: &HeaderMap) -> Response {
+    if !app.guard.may_read(headers) {
+        return site::frame(headers);
+    }
+    let words = words::of(headers);
+    let page = match asked {
+        Asked::Front => print_front(app, words).await,
+        Asked::Article(id) => print_article(app, &id, words).await,
+        Asked::Section(name) => print_section(app, name, words).await,
+        Asked::Search(text) => print_search(app, text.trim(), words).await,
+    };
+    match page {
+        Ok(page) => shell::answer(page, words, app.guard.is_open(), headers),
+        Err(problem) => {
+            tracing::debug!(?problem, "a page is answered without its content");
+            site::frame(headers)
+        }
+    }
+}
+
+async fn print_front(app: &App, words: &Words) -> Result<Page, Problem> {
+    let most_read = Wanted { sort: Sort::MostRead, ..Wanted::newest(LEADING) };
+    let (most_read, latest) = (most_read.find(app).await?, Wanted::newest(LATEST).find(app).await?);
+    let front = Front::of(&most_read, &latest, LEADING);
+    Ok(Page {
+        kind: "front",
+        status: StatusCode::OK,
+        title: None,
+        description: None,
+        content: front.html(words),
+        data: json!({"cards": cards(front.all())}),
     })
-    .await
+}
+
+async fn print_article(app: &App, id: &str, words: &Words) -> Result<Page, Problem> {
+    let Ok(id) = fields::article(id) else { return Ok(missing(words, StatusCode::NOT_FOUND)) };
+    let article = match by_number(app, id).await? {
+        None => return Ok(missing(words, StatusCode::NOT_FOUND)),
+        Some(article) if article.version.withdrawn => return Ok(missing(words, StatusCode::GONE)),
+        Some(article) => article,
+    };
+    let category = Some(article.version.category.clone()).filter(|category| !category.is_empty());
+    let further = Wanted { category, ..Wanted::newest(FURTHER + 1) }.find(app).await?;
+    let further: Vec<_> = further.into_iter().filter(|other| other.id != id).take(FURTHER).collect();
+    let version = &article.version;
+    let description = if version.subtitle.is_empty() { &version.body } else { &version.subtitle };
+    Ok(Page {
+        kind: "article",
+        status: StatusCode::OK,
+        title: Some(markup::title(version, words).into()),
+        description: Some(description.chars().take(DESCRIPTION).collect()),
+        content: markup::article(version, &further, words),
+        data: json!({"article": Article::from(article.as_ref())}),
+    })
+}
+
+async fn print_section(app: &App, name: String, words: &Words) -> Result<Page, Problem> {
+    let found = Wanted { category: Some(name.clone()), ..Wanted::newest(LISTED) }.find(app).await?;
+    if found.is_empty() {
+        return Ok(missing(words, StatusCode::NOT_FOUND));
+    }
+    Ok(Page {
+        kind: "section",
+        status: StatusCode::OK,
+        content: markup::list(&name, &found, words),
+        title: Some(name),
+        description: None,
+        data: json!({"cards": cards(&found)}),
+    })
+}
+
+async fn print_search(app: &App, asked: &str, words: &Words) -> Result<Page, Problem> {
+    // Nothing is found for no words, nor for too many.
+    let found = match asked.is_empty() || asked.len() > MOST_WORDS {
+        true => Vec::new(),
+        false => Wanted { words: Some(asked.into()), ..Wanted::newest(LISTED) }.find(app).await?,
+    };
+    Ok(Page {
+        kind: "search",
+        status: StatusCode::OK,
+        title: Some(words.search.into()),
+        description: None,
+        content: markup::search(asked, &found, words),
+        data: json!({"cards": cards(&found)}),
+    })
 }
 
 fn cards<'a>(articles: impl IntoIterator<Item = &'a Arc<Stored>>) -> Vec<Card> {
@@ -179,25 +201,5 @@ fn missing(words: &Words, status: StatusCode) -> Page {
         description: None,
         content: markup::missing(title, text, words),
         data: json!({"status": status.as_u16()}),
-    }
-}
-
-/// The page, where whoever asks may read it and it can be had; the frame alone otherwise.
-async fn answer(
-    app: &App,
-    uri: &Uri,
-    headers: &HeaderMap,
-    print: impl AsyncFnOnce(&'static Words) -> Result<Page, Problem>,
-) -> Response {
-    if !app.guard.may_read(headers) {
-        return site::frame(headers);
-    }
-    let words = words::of(headers);
-    match print(words).await {
-        Ok(page) => shell::answer(page, words, app.guard.is_open(), headers),
-        Err(problem) => {
-            tracing::debug!(?problem, path = uri.path(), "a page is answered without its content");
-            site::frame(headers)
-        }
     }
 }

@@ -25,6 +25,8 @@ struct Frame {
     title: Option<Range<usize>>,
     description: Option<Range<usize>>,
     root: Range<usize>,
+    /// The language that articles are in, where the frame says so.
+    articles: Option<Range<usize>>,
 }
 
 static FRAME: LazyLock<Option<Frame>> = LazyLock::new(|| site::index().and_then(Frame::of));
@@ -42,6 +44,7 @@ impl Frame {
             title: between("<title>", "</title>"),
             description: between("<meta name=\"description\" content=\"", "\""),
             root: root..root + ROOT.len(),
+            articles: between("<meta name=\"articles-language\" content=\"", "\""),
             text,
         })
     }
@@ -69,6 +72,13 @@ impl Frame {
         whole.push_str(&self.text[from..]);
         whole
     }
+}
+
+/// The attribute `lang` of an article's texts, on a page of another language.
+pub(super) fn language_of_articles(words: &Words) -> String {
+    let frame = FRAME.as_ref();
+    let tag = frame.and_then(|frame| frame.text.get(frame.articles.clone()?)).filter(|tag| *tag != words.tag);
+    tag.map(|tag| format!(" lang=\"{tag}\"")).unwrap_or_default()
 }
 
 /// JSON that may stand in a data block: nothing in it ends the block or begins a comment.

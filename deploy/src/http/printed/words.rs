@@ -111,10 +111,10 @@ const DANISH: Words = Words {
 pub(super) fn of(headers: &HeaderMap) -> &'static Words {
     let asked =
         headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    // Browsers send them in the reader's order.
-    let tags = asked.split(',').filter_map(|tag| tag.split([';', '-']).next());
     let known = |tag: &str| [&ENGLISH, &DANISH].into_iter().find(|words| words.tag.eq_ignore_ascii_case(tag));
-    tags.filter_map(|tag| known(tag.trim())).next().unwrap_or(&ENGLISH)
+    // Browsers send them in the reader's order.
+    let mut tags = asked.split(',').filter_map(|tag| tag.split([';', '-']).next());
+    tags.find_map(|tag| known(tag.trim())).unwrap_or(&ENGLISH)
 }
 
 #[cfg(test)]

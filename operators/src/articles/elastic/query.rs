@@ -182,4 +182,16 @@ mod tests {
         let body: Value = serde_json::from_str(&nearest(&[1.0], 9_000, None, &Filter::default())).unwrap();
         assert_eq!(body["knn"]["num_candidates"], 10_000, "never more than the server takes");
     }
+
+    #[test]
+    fn titles_are_searched_among_what_passes_the_filter() {
+        let body: Value = serde_json::from_slice(&titled("council \"}", 5, &Filter::default())).unwrap();
+        let filter = &body["query"]["bool"]["filter"];
+        assert_eq!(filter[0]["bool"]["filter"][0], json!({"term": {"withdrawn": false}}));
+        assert_eq!(
+            filter[1]["match_bool_prefix"]["title"],
+            json!({"query": "council \"}", "operator": "and"})
+        );
+        assert_eq!((&body["size"], &body["sort"][0]), (&json!(5), &json!({"published": "desc"})));
+    }
 }
