@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks';
-import { paperTime } from '../api/time';
+import { usePaperDay } from '../api/time';
 import { Emblem } from '../art/Emblem';
 import { nameOf } from '../reader/store';
 import type { Reader } from '../reader/store';
@@ -14,12 +14,12 @@ export function Masthead({ reader, small, section }: { reader: Reader; small: bo
   const words = useWords();
   const { paper } = words;
   const Name = small ? 'p' : 'h1';
-  const today = paperTime();
+  const today = usePaperDay();
   return (
     <header class={small ? 'masthead masthead-small' : 'masthead'}>
       <div class="masthead-bar">
-        <time class="masthead-date" dateTime={today.toISOString().slice(0, 10)}>
-          {longDate(today)}
+        <time class="masthead-date" dateTime={today.slice(0, 10)}>
+          {longDate(new Date(today))}
         </time>
         <nav class="masthead-nav" aria-label={paper.readerMenu}>
           <button type="button" class="plain" aria-haspopup="dialog" onClick={() => setChoosing(true)}>

@@ -109,7 +109,7 @@ function DemoAccounts({ now, busy, choose }: Choice) {
               <button type="button" disabled={busy} aria-pressed={demo.user_id === now} onClick={() => choose(demo.user_id)}>
                 <Illustration id={hash(demo.user_id)} category={demo.sections[0]?.category ?? ''} />
                 <span>
-                  <strong>{words.reader.name(demo.user_id)}</strong>
+                  <strong>{nameOf({ userId: demo.user_id, name: demo.user_id }, words)}</strong>
                   <span class="quiet">{portraitOf(demo, words)}</span>
                 </span>
               </button>

@@ -46,7 +46,7 @@ function Sheets({ demos }: { demos: DemoReader[] }) {
   const choices = [
     ...demos.map(({ user_id: userId, sections }) => ({
       userId,
-      name: words.reader.name(userId),
+      name: nameOf({ userId, name: userId }, words),
       taste: sections[0]?.category,
     })),
     { userId: own.userId, name: nameOf(own, words), taste: undefined },

@@ -10,7 +10,8 @@ export interface Sheet {
   moved: ReadonlySet<number>;
 }
 
-const STORIES = 10;
+/** The lead, and five rows of two. */
+const STORIES = 11;
 /** A read from beginning to end. */
 const READ_SECONDS = 60;
 

@@ -10,7 +10,9 @@ export interface Reader {
   name: string;
 }
 
-export const nameOf = (reader: Reader, words: Words): string => reader.name || words.paper.guest;
+/** How a reader is called: generated ones have numbers for names. */
+export const nameOf = ({ name }: Reader, words: Words): string =>
+  /^\d+$/.test(name) ? words.reader.name(name) : name || words.paper.guest;
 
 const KEY = 'reader';
 

@@ -139,7 +139,7 @@ export const words: Words = {
     eventsNone: 'Loggen har ingen hændelse fra dig.',
     eventsWhat: 'Hændelserne',
     signedIn: 'Logget ind i denne browser med en signeret cookie.',
-    notSignedIn: 'Du læser som gæst. Et navn eller en demokonto åbner en session.',
+    notSignedIn: 'Ikke logget ind i denne browser. Et navn eller en demokonto åbner en session.',
     signOut: 'Log ud',
     signIn: 'Vælg en læser',
   },

@@ -140,7 +140,7 @@ export const words = {
     eventsNone: 'The log has no event of yours.',
     eventsWhat: 'The events',
     signedIn: 'Signed in on this browser, by a signed cookie.',
-    notSignedIn: 'Reading as a guest. A name or a demo account makes a session.',
+    notSignedIn: 'Not signed in on this browser. A name or a demo account opens a session.',
     signOut: 'Sign out',
     signIn: 'Choose a reader',
   },
