@@ -54,7 +54,7 @@ test('what is read offline is told on coming back, once', async ({ page, context
   await expect(page.getByText(/^The newsroom does not answer/)).toBeVisible();
   expect(await historyOf(request, userId)).toEqual([]);
   await context.setOffline(false);
-  await expect.poll(async () => (await historyOf(request, userId)).map((read) => read.article_id)).toEqual([id]);
+  await expect.poll(async () => (await eventsOf(request, userId)).map((event) => event.article_id)).toEqual([id]);
   await expect(page.getByText(/^The newsroom does not answer/)).toHaveCount(0, { timeout: 10_000 });
   const events = await eventsOf(request, userId);
   expectNothingTwice(events);
@@ -71,7 +71,7 @@ test('a read that was closed offline is told by the next visit', async ({ page, 
   await context.setOffline(false);
   const later = await context.newPage();
   await later.goto('/');
-  await expect.poll(async () => (await historyOf(request, userId)).map((read) => read.article_id)).toEqual([id]);
+  await expect.poll(async () => (await eventsOf(request, userId)).map((event) => event.article_id)).toEqual([id]);
   await later.waitForTimeout(300);
   expectNothingTwice(await eventsOf(request, userId));
 });

@@ -74,15 +74,15 @@ export async function openLead(page: Page): Promise<number> {
 
 export const toFront = (page: Page): Promise<void> => page.getByRole('banner').getByRole('link', { name: 'The Daily Chronicle' }).click();
 
-/** What the server stored of a reader's reads, newest first. */
+/** What the server made of a reader's reads, newest first; up to a window (5 s) behind the log where no request waited for them. */
 export async function historyOf(request: APIRequestContext, userId: string): Promise<Read[]> {
   const answer = await request.get(`/demo/${encodeURIComponent(userId)}`);
   return answer.ok() ? ((await answer.json()) as { history: Read[] }).history : [];
 }
 
-/** What the log holds of a reader, oldest first. */
+/** What the log holds of a reader, oldest first; there at once. */
 export async function eventsOf(request: APIRequestContext, userId: string): Promise<Piece[]> {
-  const answer = await request.get(`/users/${encodeURIComponent(userId)}/events?limit=200`);
+  const answer = await request.get(`/users/${encodeURIComponent(userId)}/events?limit=100`);
   const { events } = (await answer.json()) as { events: { event: Piece }[] };
   return events.map(({ event }) => event).reverse();
 }

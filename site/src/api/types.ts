@@ -56,6 +56,8 @@ export interface StoredEvent {
   offset: number;
   time: string;
   type: string;
+  /** The reader asked since then to be forgotten. */
+  forgotten?: boolean;
   event: Record<string, unknown>;
 }
 

@@ -51,7 +51,7 @@ export function SearchPage({ typed }: { typed: string }) {
           <p class="quiet search-count" role="status">
             {value.length === 0 ? words.none(typed) : words.found(value.length)}
           </p>
-          <ArticleList cards={value} />
+          <ArticleList cards={value} level={2} />
         </>
       )}
     </div>

@@ -73,7 +73,7 @@ export function SectionPage({ name, reader }: { name: string; reader: Reader }) 
           <h2 class="section-name" id="archive-title">
             {words.latest}
           </h2>
-          <ArticleList cards={value.rest} />
+          <ArticleList cards={value.rest} level={3} />
         </section>
       )}
     </div>

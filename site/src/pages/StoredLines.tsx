@@ -22,11 +22,12 @@ export function StoredLines({ userId, asked }: { userId: string; asked: number }
       {value && value.events.length > 0 && (
         <ol class="stored-lines" tabIndex={0} aria-labelledby="stored-title">
           {value.events.map((line) => (
-            <li key={line.offset}>
+            <li key={line.offset} class={line.forgotten ? 'stored-forgotten' : undefined}>
               <span class="stored-place">
                 {value.topic}/{value.partition}@{line.offset}
               </span>
               <time dateTime={line.time}>{line.time}</time>
+              {line.forgotten && <span class="stored-place">{account.forgotten}</span>}
               <code>{JSON.stringify(line.event)}</code>
             </li>
           ))}

@@ -45,12 +45,12 @@ export async function readOn(userId: string, card: Card, before: Sheet | undefin
 /** The latest stories of the section that a page has least of: what its reader does not usually read. */
 export async function storiesUnlike(sheet: Sheet | undefined, count: number): Promise<Card[]> {
   const newest = await articlesOf({ limit: 100 });
+  const inPaper = (section: string): number => newest.filter((card) => card.category === section).length;
   const onPage = (section: string): number =>
     sheet?.slate.recommendations.filter((card) => card.category === section).length ?? 0;
-  const sections = [...new Set(newest.map((card) => card.category))].filter(
-    (section) => newest.filter((card) => card.category === section).length >= count,
-  );
-  const [rarest] = sections.sort((a, b) => onPage(a) - onPage(b));
+  const sections = [...new Set(newest.map((card) => card.category))];
+  const enough = Math.min(count, Math.max(...sections.map(inPaper)));
+  const [rarest] = sections.filter((section) => inPaper(section) >= enough).sort((a, b) => onPage(a) - onPage(b));
   return newest.filter((card) => card.category === rarest).slice(0, count);
 }
 

@@ -136,6 +136,7 @@ export const words: Words = {
       `${reads === 1 ? 'Én læsning' : `${reads} læsninger`}, ${minutes} i alt, over ${sections === 1 ? 'én sektion' : `${sections} sektioner`}.`,
     events: 'Hændelserne, som de er gemt',
     eventsNote: 'Andet gemmes ikke om dig. Alt ovenfor er en foldning af disse linjer i loggen.',
+    forgotten: 'glemt',
     eventsNone: 'Loggen har ingen hændelse fra dig.',
     eventsWhat: 'Hændelserne',
     signedIn: 'Logget ind i denne browser med en signeret cookie.',

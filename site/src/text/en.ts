@@ -137,6 +137,7 @@ export const words = {
       `${reads === 1 ? 'One read' : `${reads} reads`}, ${minutes} in all, over ${sections === 1 ? 'one section' : `${sections} sections`}.`,
     events: 'The events, as they are stored',
     eventsNote: 'Nothing else is kept of you. All of the above is a fold over these lines of the log.',
+    forgotten: 'forgotten',
     eventsNone: 'The log has no event of yours.',
     eventsWhat: 'The events',
     signedIn: 'Signed in on this browser, by a signed cookie.',
