@@ -1,6 +1,6 @@
 //! Articles.
 
-use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
+use std::{cmp::Reverse, collections::BTreeMap, future::Future, sync::Arc, time::Duration};
 
 use abovefold_operators::articles::{Article as Stored, Filter, TitleWords};
 use abovefold_schemas::{ArticleId, Timestamp};
@@ -76,20 +76,23 @@ pub(super) struct Section {
 #[utoipa::path(get, path = "/articles/sections", tag = "reading",
     responses((status = 200, description = "Most articles first", body = [Section])))]
 pub(super) async fn sections(State(app): State<Arc<App>>) -> Result<Json<Vec<Section>>, Problem> {
-    let latest = Wanted::newest(LATEST).find(&app).await?;
+    let sections = counted_sections(&app).await?;
+    Ok(Json(sections.into_iter().map(|(category, articles)| Section { category, articles }).collect()))
+}
+
+/// Sections, and how many of the articles that were looked at are in each; most first.
+pub(super) async fn counted_sections(app: &App) -> Result<Vec<(String, usize)>, Problem> {
+    let latest = Wanted::newest(LATEST).find(app).await?;
     let most_read = app.seen().query.most_read(usize::MAX, |_| true);
     let articles: BTreeMap<ArticleId, Arc<Stored>> =
         latest.into_iter().chain(most_read).map(|article| (article.id, article)).collect();
-    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    for article in articles.values().filter(|article| !article.version.category.is_empty()) {
-        *counts.entry(&article.version.category).or_default() += 1;
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for article in articles.into_values().filter(|article| !article.version.category.is_empty()) {
+        *counts.entry(article.version.category.clone()).or_default() += 1;
     }
-    let mut sections: Vec<Section> = counts
-        .into_iter()
-        .map(|(category, articles)| Section { category: category.into(), articles })
-        .collect();
-    sections.sort_by_key(|section| std::cmp::Reverse(section.articles));
-    Ok(Json(sections))
+    let mut sections: Vec<(String, usize)> = counts.into_iter().collect();
+    sections.sort_by_key(|(_, articles)| Reverse(*articles));
+    Ok(sections)
 }
 
 /// In what order articles are listed.

@@ -30,7 +30,7 @@ pub(super) const STYLE_PATH: &str = "/pages.css";
         articles::sections,
         readers::demo,
         readers::active,
-        portraits::list,
+        portraits::demo_readers,
         stored::events,
         session::show,
         session::sign_in,

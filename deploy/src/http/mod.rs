@@ -123,7 +123,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/users/{user_id}/preferences", post(events::post_preferences))
         .route("/users/{user_id}/events", get(stored::events))
         .route(session::PATH, get(session::show).post(session::sign_in).delete(session::sign_out))
-        .route("/readers/demo", get(portraits::list))
+        .route("/readers/demo", get(portraits::demo_readers))
         .route("/articles", get(articles::list))
         .route("/articles/sections", get(articles::sections))
         .route("/articles/{article_id}", get(articles::article))

@@ -71,7 +71,7 @@ pub(super) struct SectionReads {
     responses((status = 200, description = "None where nobody has read yet", body = [Portrait]),
         (status = 403, description = "They are not shown here", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn list(
+pub(super) async fn demo_readers(
     State(app): State<Arc<App>>,
     Asked(parameters): Parameters,
 ) -> Result<Json<Vec<Portrait>>, Problem> {

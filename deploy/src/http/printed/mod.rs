@@ -5,6 +5,7 @@
 //! are configured, gets that frame alone; so does everybody while the article edge is down, and the script says what is wrong.
 
 mod markup;
+mod sheet;
 mod shell;
 mod words;
 
@@ -20,11 +21,11 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-use self::{markup::Front, words::Words};
+use self::{markup::Front, sheet::Sheet};
 use super::{
     App,
     answers::{Article, Card},
-    articles::{MOST_WORDS, Sort, Wanted, by_number},
+    articles::{self, MOST_WORDS, Sort, Wanted, by_number},
     fields::{self, Parameters},
     problem::Problem,
     site,
@@ -101,15 +102,8 @@ async fn answer(app: &App, asked: Asked, headers: &HeaderMap) -> Response {
     if !app.guard.may_read(headers) {
         return site::frame(headers);
     }
-    let words = words::of(headers);
-    let page = match asked {
-        Asked::Front => print_front(app, words).await,
-        Asked::Article(id) => print_article(app, &id, words).await,
-        Asked::Section(name) => print_section(app, name, words).await,
-        Asked::Search(text) => print_search(app, text.trim(), words).await,
-    };
-    match page {
-        Ok(page) => shell::answer(page, words, app.guard.is_open(), headers),
+    match print(app, asked, headers).await {
+        Ok((page, sheet)) => shell::answer(page, sheet.words, app.guard.is_open(), headers),
         Err(problem) => {
             tracing::debug!(?problem, "a page is answered without its content");
             site::frame(headers)
@@ -117,7 +111,21 @@ async fn answer(app: &App, asked: Asked, headers: &HeaderMap) -> Response {
     }
 }
 
-async fn print_front(app: &App, words: &Words) -> Result<Page, Problem> {
+async fn print(app: &App, asked: Asked, headers: &HeaderMap) -> Result<(Page, Sheet), Problem> {
+    let mut sections: Vec<String> =
+        articles::counted_sections(app).await?.into_iter().map(|(section, _)| section).collect();
+    sections.sort_unstable();
+    let sheet = Sheet { words: words::of(headers), sections, now: app.runtime.now() };
+    let page = match asked {
+        Asked::Front => print_front(app, &sheet).await,
+        Asked::Article(id) => print_article(app, &id, &sheet).await,
+        Asked::Section(name) => print_section(app, name, &sheet).await,
+        Asked::Search(text) => print_search(app, text.trim(), &sheet).await,
+    };
+    Ok((page?, sheet))
+}
+
+async fn print_front(app: &App, sheet: &Sheet) -> Result<Page, Problem> {
     let most_read = Wanted { sort: Sort::MostRead, ..Wanted::newest(LEADING) };
     let (most_read, latest) = (most_read.find(app).await?, Wanted::newest(LATEST).find(app).await?);
     let front = Front::of(&most_read, &latest, LEADING);
@@ -126,16 +134,16 @@ async fn print_front(app: &App, words: &Words) -> Result<Page, Problem> {
         status: StatusCode::OK,
         title: None,
         description: None,
-        content: front.html(words),
+        content: front.html(sheet),
         data: json!({"cards": cards(front.all())}),
     })
 }
 
-async fn print_article(app: &App, id: &str, words: &Words) -> Result<Page, Problem> {
-    let Ok(id) = fields::article(id) else { return Ok(missing(words, StatusCode::NOT_FOUND)) };
+async fn print_article(app: &App, id: &str, sheet: &Sheet) -> Result<Page, Problem> {
+    let Ok(id) = fields::article(id) else { return Ok(missing(sheet, StatusCode::NOT_FOUND)) };
     let article = match by_number(app, id).await? {
-        None => return Ok(missing(words, StatusCode::NOT_FOUND)),
-        Some(article) if article.version.withdrawn => return Ok(missing(words, StatusCode::GONE)),
+        None => return Ok(missing(sheet, StatusCode::NOT_FOUND)),
+        Some(article) if article.version.withdrawn => return Ok(missing(sheet, StatusCode::GONE)),
         Some(article) => article,
     };
     let category = Some(article.version.category.clone()).filter(|category| !category.is_empty());
@@ -146,29 +154,29 @@ async fn print_article(app: &App, id: &str, words: &Words) -> Result<Page, Probl
     Ok(Page {
         kind: "article",
         status: StatusCode::OK,
-        title: Some(markup::title(version, words).into()),
+        title: Some(markup::title(version, sheet.words).into()),
         description: Some(description.chars().take(DESCRIPTION).collect()),
-        content: markup::article(version, &further, words),
+        content: markup::article(version, &further, sheet),
         data: json!({"article": Article::from(article.as_ref())}),
     })
 }
 
-async fn print_section(app: &App, name: String, words: &Words) -> Result<Page, Problem> {
+async fn print_section(app: &App, name: String, sheet: &Sheet) -> Result<Page, Problem> {
     let found = Wanted { category: Some(name.clone()), ..Wanted::newest(LISTED) }.find(app).await?;
     if found.is_empty() {
-        return Ok(missing(words, StatusCode::NOT_FOUND));
+        return Ok(missing(sheet, StatusCode::NOT_FOUND));
     }
     Ok(Page {
         kind: "section",
         status: StatusCode::OK,
-        content: markup::list(&name, &found, words),
+        content: markup::section(&name, &found, sheet),
         title: Some(name),
         description: None,
         data: json!({"cards": cards(&found)}),
     })
 }
 
-async fn print_search(app: &App, asked: &str, words: &Words) -> Result<Page, Problem> {
+async fn print_search(app: &App, asked: &str, sheet: &Sheet) -> Result<Page, Problem> {
     // Nothing is found for no words, nor for too many.
     let found = match asked.is_empty() || asked.len() > MOST_WORDS {
         true => Vec::new(),
@@ -177,9 +185,9 @@ async fn print_search(app: &App, asked: &str, words: &Words) -> Result<Page, Pro
     Ok(Page {
         kind: "search",
         status: StatusCode::OK,
-        title: Some(words.search.into()),
+        title: Some(sheet.words.search.into()),
         description: None,
-        content: markup::search(asked, &found, words),
+        content: markup::search(asked, &found, sheet),
         data: json!({"cards": cards(&found)}),
     })
 }
@@ -188,9 +196,9 @@ fn cards<'a>(articles: impl IntoIterator<Item = &'a Arc<Stored>>) -> Vec<Card> {
     articles.into_iter().map(|article| article.as_ref().into()).collect()
 }
 
-fn missing(words: &Words, status: StatusCode) -> Page {
-    let withdrawn = status == StatusCode::GONE;
-    let (title, text) = match withdrawn {
+fn missing(sheet: &Sheet, status: StatusCode) -> Page {
+    let words = sheet.words;
+    let (title, text) = match status == StatusCode::GONE {
         true => (words.withdrawn, words.withdrawn_text),
         false => (words.missing, words.missing_text),
     };
@@ -199,7 +207,7 @@ fn missing(words: &Words, status: StatusCode) -> Page {
         status,
         title: Some(title.into()),
         description: None,
-        content: markup::missing(title, text, words),
+        content: markup::missing(title, text, sheet),
         data: json!({"status": status.as_u16()}),
     }
 }

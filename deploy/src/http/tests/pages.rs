@@ -113,6 +113,21 @@ async fn the_site_is_one_page_for_its_own_paths_and_is_not_cached_blindly() {
 }
 
 #[test]
+fn every_operation_has_a_name_of_its_own() {
+    let document: Value = serde_json::from_str(&openapi_json()).unwrap();
+    let mut names = std::collections::BTreeSet::new();
+    for methods in document["paths"].as_object().unwrap().values() {
+        for operation in methods.as_object().unwrap().values() {
+            let name = operation["operationId"].as_str().unwrap();
+            assert!(
+                names.insert(name.to_string()),
+                "{name} is there twice: programs that are made from the document break"
+            );
+        }
+    }
+}
+
+#[test]
 fn the_sites_types_are_made_from_this_interface() {
     let known = include_str!("../../../../site/openapi.json");
     assert_eq!(
