@@ -60,7 +60,7 @@ await picture('account', { path: '/account', there: '.history li', height: 1100 
 await picture('side-by-side', {
   path: '/side-by-side',
   there: '.side-sheet:last-child .side-story',
-  height: 1150,
+  height: 1720,
   look: async (page) => {
     // What the picture is to show: one of the two has read, and that one's page followed.
     await page.locator('.side-head select').first().selectOption(first);

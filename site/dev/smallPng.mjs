@@ -1,7 +1,7 @@
 /** PNGs of few colours: a page of ink, paper and a tint has little use for sixteen million, and a third of the size will do. */
 import { crc32, deflateSync } from 'node:zlib';
 
-const COLOURS = 192;
+const COLOURS = 96;
 
 /** Runs in the page: an image's pixels as places in a palette of its most common colours. */
 async function palettedInPage([source, colours]) {
@@ -10,20 +10,31 @@ async function palettedInPage([source, colours]) {
   const context = canvas.getContext('2d');
   context.drawImage(image, 0, 0);
   const { data } = context.getImageData(0, 0, image.width, image.height);
-  const counts = new Map();
+  const buckets = new Map();
   const keyAt = (at) => ((data[at] >> 2) << 12) | ((data[at + 1] >> 2) << 6) | (data[at + 2] >> 2);
-  for (let at = 0; at < data.length; at += 4) counts.set(keyAt(at), (counts.get(keyAt(at)) ?? 0) + 1);
-  const parts = (key) => [(key >> 12) & 63, (key >> 6) & 63, key & 63];
-  const palette = [...counts].sort((a, b) => b[1] - a[1]).slice(0, colours).map(([key]) => parts(key));
-  const places = new Map();
-  for (const key of counts.keys()) {
-    const [r, g, b] = parts(key);
-    const far = palette.map(([pr, pg, pb]) => 2 * (pr - r) ** 2 + 4 * (pg - g) ** 2 + 3 * (pb - b) ** 2);
-    places.set(key, far.indexOf(Math.min(...far)));
+  for (let at = 0; at < data.length; at += 4) {
+    const bucket = buckets.get(keyAt(at)) ?? { count: 0, sum: [0, 0, 0] };
+    bucket.count += 1;
+    for (let part = 0; part < 3; part++) bucket.sum[part] += data[at + part];
+    buckets.set(keyAt(at), bucket);
   }
+  const all = [...buckets].map(([key, { count, sum }]) => ({ key, count, colour: sum.map((one) => one / count), far: Infinity, place: 0 }));
+  // Each next colour is the one that is missed most: by how many pixels, and by how much.
+  const palette = [];
+  while (palette.length < Math.min(colours, all.length)) {
+    const missed = all.reduce((most, one) => (one.count * Math.min(one.far, 1e6) > most.count * Math.min(most.far, 1e6) ? one : most));
+    const [pr, pg, pb] = missed.colour;
+    for (const one of all) {
+      const [r, g, b] = one.colour;
+      const far = 2 * (pr - r) ** 2 + 4 * (pg - g) ** 2 + 3 * (pb - b) ** 2;
+      if (far < one.far) Object.assign(one, { far, place: palette.length });
+    }
+    palette.push(missed.colour);
+  }
+  const places = new Map(all.map(({ key, place }) => [key, place]));
   let text = '';
   for (let at = 0; at < data.length; at += 4) text += String.fromCharCode(places.get(keyAt(at)));
-  return { width: image.width, height: image.height, palette: palette.map((one) => one.map((value) => Math.round((value * 255) / 63))), pixels: btoa(text) };
+  return { width: image.width, height: image.height, palette: palette.map((one) => one.map(Math.round)), pixels: btoa(text) };
 }
 
 function chunk(kind, data) {

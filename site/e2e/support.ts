@@ -38,14 +38,13 @@ export function piecesOf(page: Page): Piece[] {
 export const freshReader = (name: string): string => `e2e-${name}-${Date.now()}-${Math.floor(Math.random() * 1e6)}`;
 
 /** Lets the page take a reader's name before it starts, unless it already has one. */
-export async function readAs(page: Page, userId: string): Promise<void> {
-  await page.addInitScript((id) => {
-    try {
-      if (!localStorage.getItem('chronicle.reader')) localStorage.setItem('chronicle.reader', JSON.stringify({ userId: id, name: id }));
-    } catch {
-      // Storage is off in some tests.
-    }
-  }, userId);
+export async function readAs(page: Page, userId: string, name = userId): Promise<void> {
+  await page.addInitScript(
+    (reader) => {
+      if (!localStorage.getItem('chronicle.reader')) localStorage.setItem('chronicle.reader', JSON.stringify(reader));
+    },
+    { userId, name },
+  );
 }
 
 /** Opens the front page for a reader of its own, and waits for its slate. */

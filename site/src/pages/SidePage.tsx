@@ -121,7 +121,7 @@ function Sheets({ demos }: { demos: DemoReader[] }) {
           {playing ? words.side.stop : words.side.play}
         </button>
         <div class="side-news" role="log" aria-label={words.side.log}>
-          {news.length === 0 ? <p>{words.side.ready}</p> : news.slice(0, 2).map((line) => <p key={line}>{line}</p>)}
+          {news.length === 0 ? <p>{words.side.ready}</p> : news.slice(0, 2).map((line, place) => <p key={place}>{line}</p>)}
         </div>
       </div>
       <div class="side-sheets">
@@ -132,6 +132,7 @@ function Sheets({ demos }: { demos: DemoReader[] }) {
             choices={choices}
             chosen={chosen[side]}
             choose={(userId) => {
+              if (userId === chosen[side]) return;
               setSheets((now) => ({ ...now, [side]: undefined }));
               setChosen((now) => ({ ...now, [side]: userId }));
             }}
