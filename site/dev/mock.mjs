@@ -68,6 +68,7 @@ function answer(method, path, query, body) {
     return session();
   }
   if (path === '/readers/demo') return demos();
+  if (path === '/articles/sections') return [...new Set(articles.map(({ category }) => category))].map((category) => ({ category, articles: 3 }));
   if (path === '/articles') return listed(query);
   if (method === 'POST' && path === '/recommend') return slate(body.user_id, body.k ?? 10, body.article_id, body.categories);
   if (method === 'POST' && path === '/event') {

@@ -9,6 +9,7 @@ import type {
   ReadEvent,
   ReaderPage,
   RecommendRequest,
+  Section,
   Session,
   Slate,
   StoredEvents,
@@ -101,6 +102,9 @@ export interface ArticlesAsked {
 }
 
 export const articlesOf = (asked: ArticlesAsked): Promise<Card[]> => call('GET', `/articles${query({ ...asked })}`);
+
+/** The sections of the paper, most articles first. */
+export const sections = (): Promise<Section[]> => call('GET', '/articles/sections');
 
 export const demoReaders = (limit = 6): Promise<DemoReader[]> => call('GET', `/readers/demo${query({ limit })}`);
 

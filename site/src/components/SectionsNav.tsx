@@ -1,12 +1,8 @@
 import { useEffect, useRef } from 'preact/hooks';
-import { articlesOf } from '../api/client';
-import { rememberSections, useSections } from '../reader/sections';
+import { sections as askSections } from '../api/client';
+import { learnSections, useSections } from '../reader/sections';
 import { navigate, searchPath, sectionPath } from '../router';
 import { useWords } from '../text/language';
-
-/** Enough articles to have met the sections of a paper. */
-const ENOUGH = 100;
-const FEW_SECTIONS = 4;
 
 /** The sections of the paper in one line, and the search. */
 export function SectionsNav({ open }: { open: string | undefined }) {
@@ -15,7 +11,7 @@ export function SectionsNav({ open }: { open: string | undefined }) {
   const field = useRef<HTMLInputElement>(null);
 
   useEffect(() => {
-    if (sections.length < FEW_SECTIONS) articlesOf({ limit: ENOUGH }).then(rememberSections, () => undefined);
+    askSections().then((known) => learnSections(known.map(({ category }) => category)), () => undefined);
   }, []);
 
   return (
