@@ -54,7 +54,11 @@ export function Story({ card, rank, servedBy, mark, dated = false, level = 3 }: 
             {card.subtitle}
           </p>
         )}
-        {why && <p class="why">{whyIn(why)}</p>}
+        {why && (
+          <p class="why" title={whyIn(why)}>
+            {whyIn(why)}
+          </p>
+        )}
       </div>
     </article>
   );

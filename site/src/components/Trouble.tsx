@@ -1,4 +1,5 @@
 import type { ApiError } from '../api/client';
+import type { Words } from '../text/en';
 import { useWords } from '../text/language';
 
 /** One quiet line when the newsroom does not answer, and a way to try at once; by itself it is tried again, too. */
@@ -14,7 +15,8 @@ export function Trouble({ trouble, again, what }: { trouble: ApiError; again: ()
   );
 }
 
-function saidOf(trouble: ApiError, what: string, words: ReturnType<typeof useWords>['trouble']): string {
+/** What is to be said of it, in one line. */
+export function saidOf(trouble: ApiError, what: string, words: Words['trouble']): string {
   if (trouble.passing) return words.away(what);
   return trouble.status === 401 ? words.signIn : words.refused(what, trouble.message);
 }

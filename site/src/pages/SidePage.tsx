@@ -1,8 +1,8 @@
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
-import { demoReaders } from '../api/client';
+import { ApiError, demoReaders } from '../api/client';
 import type { Card, DemoReader } from '../api/types';
 import { TextSkeleton } from '../components/Skeleton';
-import { Trouble } from '../components/Trouble';
+import { Trouble, saidOf } from '../components/Trouble';
 import { currentReader, nameOf } from '../reader/store';
 import { settleScroll } from '../router';
 import { useWords } from '../text/language';
@@ -62,12 +62,14 @@ function Sheets({ demos }: { demos: DemoReader[] }) {
 
   const set = (side: Side, sheet: Sheet): void => setSheets((now) => ({ ...now, [side]: sheet }));
   const tell = (line: string): void => setNews((lines) => [line, ...lines].slice(0, READS + 1));
+  const complain = (error: unknown): void =>
+    tell(saidOf(error instanceof ApiError ? error : new ApiError(-1, words.trouble.here), words.side.what, words.trouble));
   for (const side of SIDES) {
     useEffect(() => {
       let wanted = true;
       askSheet(chosen[side]).then(
         (sheet) => wanted && set(side, sheet),
-        () => wanted && tell(words.trouble.away(words.side.what)),
+        (error: unknown) => wanted && complain(error),
       );
       return () => {
         wanted = false;
@@ -85,8 +87,8 @@ function Sheets({ demos }: { demos: DemoReader[] }) {
       set(side, next);
       latest.current[side] = next;
       tell(words.side.followed(nameOfId(userId), milliseconds, next.moved.size));
-    } catch {
-      tell(words.trouble.away(words.side.what));
+    } catch (error) {
+      complain(error);
     }
   };
   // A script of reads goes on from the sheet that the read before it left.

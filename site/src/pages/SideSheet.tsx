@@ -68,7 +68,11 @@ function SideStory({ card, lead, isNew, busy, read }: StoryProps) {
       <h2 class="headline" lang={articleTongue()}>
         <a href={articlePath(card.article_id)}>{card.title || words.paper.untitled}</a>
       </h2>
-      {why && <p class="why">{whyIn(why)}</p>}
+      {why && (
+        <p class="why" title={whyIn(why)}>
+          {whyIn(why)}
+        </p>
+      )}
       <button type="button" class="plain side-read" disabled={busy} aria-label={`${words.side.story}: ${card.title}`} onClick={() => read(card)}>
         {words.side.story}
       </button>
