@@ -64,11 +64,7 @@ export function AccountPage({ reader }: { reader: Reader }) {
         {history.length > 0 && (
           <>
             <SectionShares history={history} />
-            <ol class="history">
-              {history.map((read) => (
-                <Read key={`${read.article_id} ${read.timestamp}`} read={read} />
-              ))}
-            </ol>
+            <History reads={history} />
           </>
         )}
       </section>
@@ -101,6 +97,28 @@ function SignedIn({ reader }: { reader: Reader }) {
       )}
       {choosing && <ReaderDialog reader={reader} onClose={() => setChoosing(false)} />}
     </p>
+  );
+}
+
+const READS_SHOWN = 10;
+
+/** The latest reads, and all of them when asked for. */
+function History({ reads }: { reads: HistoryEntry[] }) {
+  const { account } = useWords();
+  const [all, setAll] = useState(false);
+  return (
+    <>
+      <ol class="history">
+        {reads.slice(0, all ? reads.length : READS_SHOWN).map((read) => (
+          <Read key={`${read.article_id} ${read.timestamp}`} read={read} />
+        ))}
+      </ol>
+      {!all && reads.length > READS_SHOWN && (
+        <button type="button" onClick={() => setAll(true)}>
+          {account.all(reads.length)}
+        </button>
+      )}
+    </>
   );
 }
 

@@ -131,6 +131,7 @@ export const words: Words = {
     readFor: (time) => `læst i ${time}`,
     seen: (percent) => `${percent} % set`,
     bySection: 'Læsning efter sektion',
+    all: (reads) => `Vis alle ${reads}`,
     noTitle: (id) => `Artikel ${id}`,
     tally: (reads, minutes, sections) =>
       `${reads === 1 ? 'Én læsning' : `${reads} læsninger`}, ${minutes} i alt, over ${sections === 1 ? 'én sektion' : `${sections} sektioner`}.`,

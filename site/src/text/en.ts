@@ -132,6 +132,7 @@ export const words = {
     readFor: (time: string) => `read for ${time}`,
     seen: (percent: number) => `${percent} % seen`,
     bySection: 'Reads by section',
+    all: (reads: number) => `Show all ${reads}`,
     noTitle: (id: number) => `Article ${id}`,
     tally: (reads: number, minutes: string, sections: number) =>
       `${reads === 1 ? 'One read' : `${reads} reads`}, ${minutes} in all, over ${sections === 1 ? 'one section' : `${sections} sections`}.`,
