@@ -1,6 +1,6 @@
 import { expect, test } from '@playwright/test';
 import type { Browser } from '@playwright/test';
-import { frontIsSet, freshReader, readAs } from './support';
+import { freshReader, readAs } from './support';
 
 const FIRST_PAGE_BYTES = 150 * 1024;
 
@@ -13,8 +13,8 @@ interface Figures {
   bytes: number;
 }
 
-/** Opens the front page in a browser that has nothing of it, and measures until it has come to rest. */
-async function measured(browser: Browser): Promise<Figures> {
+/** Opens a page in a browser that has nothing of it, and measures until `there` is seen and it has come to rest. */
+async function measured(browser: Browser, path: string, there: string): Promise<Figures> {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
   const page = await context.newPage();
   let bytes = 0;
@@ -31,26 +31,41 @@ async function measured(browser: Browser): Promise<Figures> {
     watch('longtask', (entry) => void (figures.task = Math.max(figures.task, entry.duration)));
   });
   await readAs(page, freshReader('speed'));
-  await page.goto('/');
-  await frontIsSet(page);
-  await expect(page.locator('.headlines-numbered a').first()).toBeVisible();
+  await page.goto(path);
+  await expect(page.locator(`#paper:not([data-printed]) ${there}`).first()).toBeVisible();
   await page.waitForLoadState('networkidle');
   const figures = await page.evaluate(() => (window as unknown as { figures: Omit<Figures, 'bytes'> }).figures);
   await context.close();
   return { ...figures, bytes };
 }
 
-test('the first page is small, there at once, and still', async ({ browser }, info) => {
-  // The best of three: what else this machine does is not the page's.
-  const runs = [await measured(browser), await measured(browser), await measured(browser)];
-  const best = (of: keyof Figures): number => Math.min(...runs.map((run) => run[of]));
-  const said = `first page: ${(best('bytes') / 1024).toFixed(1)} KB, largest contentful paint ${best('paint').toFixed(0)} ms, layout shift ${best('shift').toFixed(4)}, longest task ${best('task').toFixed(0)} ms`;
-  info.annotations.push({ type: 'measured', description: said });
-  console.log(said);
-  expect(best('bytes')).toBeLessThan(FIRST_PAGE_BYTES);
-  expect(best('bytes')).toBeGreaterThan(20 * 1024);
-  expect(best('paint')).toBeGreaterThan(0);
-  expect(best('paint')).toBeLessThan(1_000);
-  expect(best('shift')).toBeLessThan(0.05);
-  expect(best('task')).toBeLessThanOrEqual(100);
+const TRIES = 3;
+
+/** The best of a few tries: what else this machine does is not the page's. */
+async function best(browser: Browser, path: string, there: string): Promise<Figures> {
+  const runs: Figures[] = [];
+  for (let at = 0; at < TRIES; at++) runs.push(await measured(browser, path, there));
+  const least = (of: keyof Figures): number => Math.min(...runs.map((run) => run[of]));
+  return { paint: least('paint'), shift: least('shift'), task: least('task'), bytes: least('bytes') };
+}
+
+const said = (what: string, { bytes, paint, shift, task }: Figures): string =>
+  `${what}: ${(bytes / 1024).toFixed(1)} KB, largest contentful paint ${paint.toFixed(0)} ms, layout shift ${shift.toFixed(4)}, longest task ${task.toFixed(0)} ms`;
+
+test('the first page is small, and pages are there at once and still', async ({ browser, request }, info) => {
+  const [card] = (await (await request.get('/articles?limit=1')).json()) as { article_id: number }[];
+  const pages = {
+    'front page': await best(browser, '/', '.headlines-numbered a'),
+    article: await best(browser, `/article/${card?.article_id}`, '.related .story'),
+  };
+  for (const [what, figures] of Object.entries(pages)) {
+    info.annotations.push({ type: 'measured', description: said(what, figures) });
+    console.log(said(what, figures));
+    expect(figures.bytes).toBeLessThan(FIRST_PAGE_BYTES);
+    expect(figures.bytes).toBeGreaterThan(20 * 1024);
+    expect(figures.paint).toBeGreaterThan(0);
+    expect(figures.paint).toBeLessThan(1_000);
+    expect(figures.shift).toBeLessThan(0.05);
+    expect(figures.task).toBeLessThanOrEqual(100);
+  }
 });

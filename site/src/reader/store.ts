@@ -49,8 +49,9 @@ export function currentReader(): Reader {
 const PATIENCE_MS = 800;
 
 /**
- * Finds out who reads: the name that this browser keeps, or the session's, or a new guest. A session that names somebody else is
- * believed only where no name is kept, since what is shown must be what the reader chose last.
+ * Finds out who reads: the name that this browser keeps, or the session's, or a new guest. Where anybody may take a name, a session that
+ * names somebody else is believed only where no name is kept, since what is shown must be what the reader chose last; where keys are
+ * configured, it alone counts, since nobody else's page may be asked for.
  */
 export async function startReader(): Promise<void> {
   onOtherTab(KEY, () => {
@@ -59,6 +60,7 @@ export async function startReader(): Promise<void> {
   });
   const asked = session().then((answer) => {
     signedIn = answer;
+    if (!answer.open && answer.user_id && answer.user_id !== load()?.userId) become(named(answer.user_id));
     announce();
     return answer;
   });
