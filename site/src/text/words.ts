@@ -71,18 +71,33 @@ export function moment(time: string | null | undefined): Date | undefined {
   return Number.isNaN(date.getTime()) ? undefined : date;
 }
 
-export const longDate = (date: Date): string => {
-  const said = date.toLocaleDateString(wordsNow().locale, { weekday: 'long', day: 'numeric', month: 'long', year: 'numeric' });
+/** How parts of a time are written. Formatters are dear to make, so each is made once. */
+const FORMATS = {
+  long: { weekday: 'long', day: 'numeric', month: 'long', year: 'numeric' },
+  date: { day: 'numeric', month: 'long', year: 'numeric' },
+  short: { day: 'numeric', month: 'short' },
+  clock: { hour: '2-digit', minute: '2-digit' },
+} as const satisfies Record<string, Intl.DateTimeFormatOptions>;
+const formatters = new Map<string, Intl.DateTimeFormat>();
+
+function formatted(date: Date, format: keyof typeof FORMATS): string {
+  const { locale } = wordsNow();
+  const key = `${locale} ${format}`;
+  const formatter = formatters.get(key) ?? new Intl.DateTimeFormat(locale, FORMATS[format]);
+  formatters.set(key, formatter);
+  return formatter.format(date);
+}
+
+export function longDate(date: Date): string {
+  const said = formatted(date, 'long');
   return said.charAt(0).toLocaleUpperCase(languageNow()) + said.slice(1);
-};
+}
 
-export const dateAndTime = (date: Date): string =>
-  `${date.toLocaleDateString(wordsNow().locale, { day: 'numeric', month: 'long', year: 'numeric' })}, ${clock(date)}`;
+export const dateAndTime = (date: Date): string => `${formatted(date, 'date')}, ${clock(date)}`;
 
-export const shortDate = (date: Date): string =>
-  date.toLocaleDateString(wordsNow().locale, { day: 'numeric', month: 'short' });
+export const shortDate = (date: Date): string => formatted(date, 'short');
 
-export const clock = (date: Date): string => date.toLocaleTimeString(wordsNow().locale, { hour: '2-digit', minute: '2-digit' });
+export const clock = (date: Date): string => formatted(date, 'clock');
 
 /** Names as a person lists them: the last with "and". */
 export function listed(names: readonly string[], and: string): string {
