@@ -32,6 +32,17 @@ test('after a reload without the API, the last edition is shown', async ({ page 
   await expect(page.getByText(/^The newsroom does not answer/)).toHaveCount(0);
 });
 
+test('a first visit without the API shows everybody’s edition, as the server printed it', async ({ page }) => {
+  await page.route('**/recommend', (route) => route.abort());
+  await page.goto('/');
+  await expect(page.locator('#paper:not([data-printed]) .story-lead .headline a')).toBeVisible();
+  await expect(page.getByText(/^The newsroom does not answer/)).toBeVisible();
+  await openLead(page);
+  await page.unroute('**/recommend');
+  await toFront(page);
+  await frontIsSet(page);
+});
+
 test('a slow API leaves what was there', async ({ page }) => {
   await openAs(page, 'slow');
   await openLead(page);
