@@ -80,7 +80,7 @@ impl Front {
     }
 }
 
-/// An article, with further ones of its section.
+/// An article, with further ones of its section. Where the script will put the picture, its place is kept.
 pub(super) fn article(version: &ArticleVersion, further: &[Arc<Stored>], sheet: &Sheet) -> String {
     let words = sheet.words;
     let standfirst = match version.subtitle.as_str() {
@@ -108,13 +108,18 @@ pub(super) fn article(version: &ArticleVersion, further: &[Arc<Stored>], sheet: 
             cards(further, "related", 3, words)
         ),
     };
+    let kicker = match version.category.as_str() {
+        "" => escape(words.news),
+        category => format!("<a href=\"{}\">{}</a>", section_path(category), escape(category)),
+    };
     sheet.page(&format!(
-        "<article class=\"article\"{}><header class=\"article-head\"><p class=\"kicker\">{}</p><h1>{}</h1>{standfirst}\
-         <p class=\"byline\">{}</p></header><div class=\"article-body\">{body}</div>{topics}</article>{further}",
+        "<article class=\"article\"{}><header class=\"article-head\"><p class=\"kicker\">{kicker}</p><h1>{}</h1>{standfirst}\
+         <p class=\"byline\">{}</p></header><figure class=\"article-picture\"><div class=\"art art-blank\"></div>\
+         <figcaption>{}</figcaption></figure><div class=\"article-body\">{body}</div>{topics}</article>{further}",
         language_of_articles(words),
-        kicker(version, words),
         escape(title(version, words)),
-        time(Timestamp(version.published), true, words)
+        time(Timestamp(version.published), true, words),
+        escape(words.engraved)
     ))
 }
 

@@ -23,6 +23,8 @@ pub(super) struct Words {
     pub(super) latest: &'static str,
     pub(super) no_stories: &'static str,
     pub(super) no_text: &'static str,
+    /// Under an article's picture.
+    pub(super) engraved: &'static str,
     /// Before a section's name.
     pub(super) more_from: &'static str,
     pub(super) topics: &'static str,
@@ -70,6 +72,7 @@ const ENGLISH: Words = Words {
     latest: "The latest",
     no_stories: "No stories have come in yet. The presses start as soon as the first is filed.",
     no_text: "The text of this article is not in this edition.",
+    engraved: "Engraved for this edition",
     more_from: "More from",
     topics: "Topics",
     search: "Search",
@@ -117,6 +120,7 @@ const DANISH: Words = Words {
     latest: "Det seneste",
     no_stories: "Der er ikke kommet artikler endnu. Pressen går i gang, så snart den første er indleveret.",
     no_text: "Artiklens tekst er ikke i denne udgave.",
+    engraved: "Graveret til denne udgave",
     more_from: "Mere fra",
     topics: "Emner",
     search: "Søg",
