@@ -24,6 +24,8 @@ use crate::config::HttpConfig;
 pub(super) const COOKIE: &str = "abovefold_session";
 /// The file of the home that holds the secret where the configuration has none.
 const SECRET_FILE: &str = "session_secret";
+/// Cookies of the name that are looked at: a browser sends one, or two where another path or domain set one.
+const MOST_COOKIES: usize = 4;
 /// The shortest secret that is taken from it, in bytes.
 const LEAST_SECRET: usize = 32;
 
@@ -77,7 +79,10 @@ impl Sessions {
     /// The session of a request, if it has one that holds.
     pub(super) fn of(&self, headers: &HeaderMap, now: Timestamp) -> Option<SignedIn> {
         let known = |value: &str| self.secret.verify(Purpose::Session, value, now).ok();
-        cookies(headers, COOKIE).find_map(known).map(|(reader, expires)| SignedIn { reader, expires })
+        cookies(headers, COOKIE)
+            .take(MOST_COOKIES)
+            .find_map(known)
+            .map(|(reader, expires)| SignedIn { reader, expires })
     }
 
     /// A new session, and the header that brings it to the browser.
@@ -186,6 +191,8 @@ mod tests {
         for wrong in [format!("x{cookie}"), format!("{cookie}x"), COOKIE.into(), format!("{COOKIE}=")] {
             assert_eq!(sessions.of(&sent(&wrong), NOW), None, "{wrong}");
         }
+        let many = |others: usize| sent(&format!("{}{cookie}", format!("{COOKIE}=x; ").repeat(others)));
+        assert!(sessions.of(&many(3), NOW).is_some() && sessions.of(&many(4), NOW).is_none());
         assert!(sessions.end().starts_with("abovefold_session=; Path=/; Max-Age=0; HttpOnly"));
     }
 
