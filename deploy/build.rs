@@ -4,8 +4,10 @@
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
-/// What the program shows when its page was not built; `deploy/setup/site.sh` knows it by its mark.
+/// What the program shows when its page was not built; `deploy/setup/site.sh` knows it by its mark. What the server prints goes into the
+/// element, as in the page itself.
 const PLACEHOLDER: &str = "<!doctype html>\n<html lang=\"en\"><!-- abovefold-placeholder -->\n<title>Abovefold</title>\n\
+    <div id=\"paper\"></div>\n\
     <p>The page was not built into this program. <code>make build</code> builds both.</p>\n</html>\n";
 
 fn main() -> io::Result<()> {

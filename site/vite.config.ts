@@ -3,8 +3,8 @@ import { defineConfig } from 'vitest/config';
 /** Where `npm run dev` finds the API: a running `abovefold`, or `npm run mock`. */
 const api = process.env['ABOVEFOLD_URL'] ?? 'http://127.0.0.1:8000';
 
-/** The API's paths. `/articles` ends in a slash so that the page `/article/{id}` stays with the site. */
-const apiPaths = ['/recommend', '/event', '/articles/', '/users/', '/demo/', '/health'];
+/** The API's paths, by how they begin. */
+const apiPaths = ['/recommend', '/event', '/articles', '/users/', '/readers/', '/demo/', '/session', '/health'];
 
 export default defineConfig({
   // JSX settings are taken from tsconfig.json, so no plugin is needed.

@@ -10,8 +10,14 @@ here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 
 program="$1"
 home="$(mktemp -d)"
-port="$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')"
-ABOVEFOLD__HOME="$home" "$program" demo --listen "127.0.0.1:$port" >"$home/demo.log" 2>&1 </dev/null &
+# Two at once, so that they differ: the paper's, and that of a publisher's own page, which asks from another origin.
+read -r port embed_port <<<"$(python3 -c '
+import socket
+sockets = [socket.socket() for _ in range(2)]
+for s in sockets:
+    s.bind(("127.0.0.1", 0))
+print(*(s.getsockname()[1] for s in sockets))')"
+ABOVEFOLD__HOME="$home" ABOVEFOLD__HTTP__CORS_ORIGINS="http://127.0.0.1:$embed_port" "$program" demo --listen "127.0.0.1:$port" >"$home/demo.log" 2>&1 </dev/null &
 demo=$!
 
 finish() {
@@ -34,7 +40,7 @@ until healthy; do
     fi
     sleep 0.5
 done
-if ! (cd "$checkout/site" && ABOVEFOLD_URL="http://127.0.0.1:$port" CHROMIUM="${ABOVEFOLD_CHROMIUM:-/usr/bin/chromium}" npm run --silent e2e); then
+if ! (cd "$checkout/site" && ABOVEFOLD_URL="http://127.0.0.1:$port" EMBED_PORT="$embed_port" CHROMIUM="${ABOVEFOLD_CHROMIUM:-/usr/bin/chromium}" npm run --silent e2e); then
     echo 'the last lines of the demo:'
     tail -n 30 "$home/demo.log"
     exit 1

@@ -22,6 +22,7 @@ fn the_interface_is_as_it_is_described() {
         .with("QUERY__AFTER_WAIT_MS", "20")
         .with("HTTP__ADMIN_KEYS", KEY)
         .with("HTTP__API_KEYS", "a-servers-key-that-nobody-uses")
+        .with("HTTP__DEMO_READERS", "true")
         .with("HTTP__TOKEN_SECRET", "a secret for readers' tokens that are not used here");
     let (data, model) = (home.at("data"), home.at("model"));
     newsroom::model(&model);

@@ -107,6 +107,7 @@ both_makes!(
     a_newer_version_replaces_and_an_older_one_is_ignored,
     a_withdrawn_article_is_never_found_but_got,
     an_article_without_a_vector_is_never_found_but_got_and_newest,
+    titles_are_found_by_their_words_latest_first,
     reading_goes_on_while_articles_come_in,
     the_marker_and_the_articles_outlive_the_process,
     articles_come_back_as_they_went_in,
@@ -267,6 +268,49 @@ async fn an_article_without_a_vector_is_never_found_but_got_and_newest(place: &P
     let mut found = ids(&nearest(&*index, &draws.vector(), 10, Filter::default()).await);
     found.sort_unstable();
     assert_eq!(found, [2, 4]);
+}
+
+async fn titles_are_found_by_their_words_latest_first(place: &Place) {
+    let index = place.open().await;
+    let titled = |id: i64, title: &str| {
+        let mut article = article(id, id as u64, vec![]);
+        article.version.title = title.into();
+        article
+    };
+    let titles = [
+        "The council votes on its budget",
+        "Budget: what the council wants",
+        "A harbour for the council",
+        "Ærlig snak om budgettet",
+        "The council's last budget",
+    ];
+    let mut all: Vec<_> = (1..).zip(titles).map(|(id, title)| titled(id, title)).collect();
+    all[4] = withdrawn(all[4].clone(), 5);
+    take_in(&*index, &all, 6).await;
+    let found =
+        async |text: &str, k: usize, filter: Filter| numbers(&index.titled(text, k, &filter).await.unwrap());
+    for (text, expected) in [
+        ("council budget", vec![2, 1]),
+        ("COUNCIL", vec![3, 2, 1]),
+        ("budg", vec![4, 2, 1]),
+        ("council harb", vec![3]),
+        ("coun budget", vec![]),
+        ("ærlig SNA", vec![4]),
+        ("election", vec![]),
+        ("\"*?\\ (council) {", vec![3, 2, 1]),
+        (" –!", vec![]),
+        ("", vec![]),
+    ] {
+        assert_eq!(found(text, 10, Filter::default()).await, expected, "{text}");
+    }
+    assert_eq!(found("council", 1, Filter::default()).await, [3]);
+    assert_eq!(found("council", 0, Filter::default()).await, [0; 0]);
+    let from = Some(Timestamp(NEW_YEAR + 2 * HOUR));
+    let since = Filter { published_from: from, exclude: vec![ArticleId(3)], ..Filter::default() };
+    assert_eq!(found("council", 10, since).await, [2]);
+    let section = Filter { categories: vec![CATEGORIES[1].into()], ..Filter::default() };
+    let of_it: Vec<i64> = [3, 2, 1].into_iter().filter(|id| id % CATEGORIES.len() as i64 == 1).collect();
+    assert_eq!(found("council", 10, section).await, of_it);
 }
 
 async fn reading_goes_on_while_articles_come_in(place: &Place) {

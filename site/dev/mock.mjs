@@ -15,13 +15,13 @@ const delay = Number(process.env.MOCK_DELAY ?? 0);
 const byId = new Map(articles.map((article) => [article.article_id, article]));
 const events = [];
 const readers = new Map([['maren', [9700001, 9700022]], ['reader-17', [9700043, 9700050, 9700008]], ['okafor', [9700029]]]);
-const card = ({ article_id, title, subtitle = '', category, published_time }, place) => ({ article_id, title, subtitle, category, published_time, score: 0.9 - place / 40 });
+const card = ({ article_id, title, subtitle = '', category, published_time }, place) => ({ article_id, title, subtitle, category, published_time, score: 0.9 - place / 40, explanation: { source: 'trending', text: place % 3 === 0 ? 'Because you read “Harbour cities agree on a common winter timetable for night ferries”' : 'Read by many of late' } });
 
 /** Stories of the sections that a reader has read come first. */
-function slate(userId, k, without) {
+function slate(userId, k, without, sections) {
   const read = (readers.get(userId) ?? []).map((id) => byId.get(id)?.category);
   const liking = (article) => read.filter((category) => category === article.category).length;
-  const ranked = articles.filter(({ article_id: id }) => id !== without && !readers.get(userId)?.includes(id)).sort((a, b) => liking(b) - liking(a));
+  const ranked = articles.filter(({ article_id: id }) => id !== without && (!sections || sections.includes(byId.get(id).category)) && !readers.get(userId)?.includes(id)).sort((a, b) => liking(b) - liking(a));
   return {
     user_id: userId,
     recommendations: ranked.slice(0, k).map(card),
@@ -33,8 +33,44 @@ function slate(userId, k, without) {
   };
 }
 
+/** The stories of a list, by what was asked. */
+function listed(query) {
+  const words = (query.get('q') ?? '').toLowerCase().split(/\s+/).filter(Boolean);
+  const wanted = ({ title, category, published_time: published }) =>
+    (!query.get('category') || category === query.get('category')) &&
+    (!query.get('since') || published > query.get('since')) &&
+    words.every((word) => title.toLowerCase().includes(word));
+  const newest = (a, b) => b.published_time.localeCompare(a.published_time);
+  const mostRead = (a, b) => (a.article_id % 11) - (b.article_id % 11);
+  const sorted = articles.filter(wanted).sort(query.get('sort') === 'most_read' ? mostRead : newest);
+  return sorted.slice(0, Number(query.get('limit') ?? 20)).map(({ body, topics, ...rest }) => rest);
+}
+
+const demos = () =>
+  [...readers].filter(([, reads]) => reads.length > 0).map(([user_id, reads], at) => ({
+    user_id,
+    reads: reads.length,
+    last_seen: new Date().toISOString(),
+    sections: [...new Set(reads.map((id) => byId.get(id)?.category))].slice(0, 3).map((category) => ({ category, reads: 2 })),
+    day: ['morning', 'evening', 'night'][at % 3],
+    device_type: 1 + (at % 3),
+    average_read_time: 41.5,
+    topics: [],
+  }));
+
+let signedIn = null;
+const session = () => ({ user_id: signedIn, expires: null, open: true, demo_readers: true });
+
 function answer(method, path, query, body) {
-  if (method === 'POST' && path === '/recommend') return slate(body.user_id, body.k ?? 10);
+  if (path === '/session') {
+    if (method === 'POST') signedIn = body.user_id;
+    if (method === 'DELETE') signedIn = null;
+    return session();
+  }
+  if (path === '/readers/demo') return demos();
+  if (path === '/articles/sections') return [...new Set(articles.map(({ category }) => category))].map((category) => ({ category, articles: 3 }));
+  if (path === '/articles') return listed(query);
+  if (method === 'POST' && path === '/recommend') return slate(body.user_id, body.k ?? 10, body.article_id, body.categories);
   if (method === 'POST' && path === '/event') {
     events.push(body);
     const history = readers.get(body.user_id) ?? [];
@@ -55,6 +91,11 @@ function answer(method, path, query, body) {
     });
     const { recommendations, served_by, fresh } = slate(userId, 10);
     return { user_id: userId, history, recommendations, topics: [], served_by, fresh };
+  }
+  if ((found = /^\/users\/([^/]+)\/events$/.exec(path))) {
+    const userId = decodeURIComponent(found[1]);
+    const lines = events.map((event, offset) => ({ offset, time: new Date().toISOString(), type: 'read', event })).filter(({ event }) => event.user_id === userId);
+    return { user_id: userId, partition: 0, topic: 'user_events', events: lines.reverse(), searched: events.length, complete: true };
   }
   if (/^\/users\/[^/]+\/preferences$/.test(path) && method === 'POST') return { status: 202, partition: 0, offset: 1, after: '0:1' };
   if ((found = /^\/users\/([^/]+)$/.exec(path)) && method === 'DELETE') {

@@ -3,19 +3,37 @@ import { useEffect, useState } from 'preact/hooks';
 export type Route =
   | { page: 'front' }
   | { page: 'article'; id: number }
+  | { page: 'section'; name: string }
+  | { page: 'search'; typed: string }
   | { page: 'account' }
+  | { page: 'side' }
   | { page: 'missing' };
 
-/** The page that a path names. */
-export function routeOf(path: string): Route {
+/** The page that an address (path, and query if any) names. */
+export function routeOf(address: string): Route {
+  const [path = '', query = ''] = address.split('?', 2);
   if (path === '/') return { page: 'front' };
   if (/^\/account\/?$/.test(path)) return { page: 'account' };
+  if (/^\/side-by-side\/?$/.test(path)) return { page: 'side' };
+  if (/^\/search\/?$/.test(path)) return { page: 'search', typed: new URLSearchParams(query).get('q')?.trim() ?? '' };
   const article = /^\/article\/(\d{1,15})\/?$/.exec(path);
   if (article?.[1]) return { page: 'article', id: Number(article[1]) };
-  return { page: 'missing' };
+  const section = /^\/section\/([^/]+)\/?$/.exec(path);
+  const name = section?.[1] && decoded(section[1]);
+  return name ? { page: 'section', name } : { page: 'missing' };
+}
+
+function decoded(part: string): string | undefined {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return undefined;
+  }
 }
 
 export const articlePath = (id: number): string => `/article/${id}`;
+export const sectionPath = (name: string): string => `/section/${encodeURIComponent(name)}`;
+export const searchPath = (typed: string): string => `/search${typed ? `?q=${encodeURIComponent(typed)}` : ''}`;
 
 type Listener = () => void;
 const listeners = new Set<Listener>();
@@ -25,17 +43,19 @@ const positions = new Map<string, number>();
 const entryKey = (): string => (history.state as { key?: string } | null)?.key ?? 'first';
 let arrival: number | undefined;
 
+const address = (): string => location.pathname + location.search;
+
 function announce(): void {
   for (const listener of listeners) listener();
 }
 
-export function navigate(path: string): void {
-  if (path === location.pathname) {
+export function navigate(to: string): void {
+  if (to === address()) {
     window.scrollTo({ top: 0 });
     return;
   }
   positions.set(entryKey(), window.scrollY);
-  history.pushState({ key: `${Date.now()}-${positions.size}` }, '', path);
+  history.pushState({ key: `${Date.now()}-${positions.size}` }, '', to);
   arrival = 0;
   announce();
 }
@@ -66,7 +86,7 @@ function onClick(event: MouseEvent): void {
   }
   if (routeOf(link.pathname).page === 'missing') return;
   event.preventDefault();
-  navigate(link.pathname);
+  navigate(link.pathname + link.search);
 }
 
 export function startRouter(): void {
@@ -79,13 +99,14 @@ export function startRouter(): void {
   });
 }
 
-export function usePath(): string {
-  const [path, setPath] = useState(location.pathname);
+/** The address of the page that is open, path and query. */
+export function useAddress(): string {
+  const [open, setOpen] = useState(address);
   useEffect(() => {
-    const listener = (): void => setPath(location.pathname);
+    const listener = (): void => setOpen(address());
     listeners.add(listener);
     listener();
     return () => void listeners.delete(listener);
   }, []);
-  return path;
+  return open;
 }

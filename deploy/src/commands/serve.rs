@@ -125,7 +125,7 @@ pub struct Door {
 /// Takes the port, where the configuration's keys allow that.
 pub async fn bind(session: &Session) -> anyhow::Result<Door> {
     let http = &session.config.http;
-    let guard = Guard::new(http, session.runtime.clone())?;
+    let guard = Guard::new(http, session.runtime.clone())?.with_home(&session.config.home);
     let address = &http.listen;
     let listener = TcpListener::bind(address).await.with_context(|| {
         format!("listen on {address}: choose another one by --listen, or stop what uses it")

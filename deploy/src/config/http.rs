@@ -27,6 +27,9 @@ pub struct HttpConfig {
     pub admin_keys_file: PathBuf,
     pub token_secret: String,
     pub token_secret_file: PathBuf,
+    pub session_days: f64,
+    pub behind_tls: bool,
+    pub demo_readers: bool,
     pub requests_per_second: f64,
     pub burst: u32,
     pub key_requests_per_second: f64,
@@ -74,6 +77,13 @@ impl HttpConfig {
             "" => bail!("read http.token_secret_file {}: it is empty", file.display()),
             secret => Ok(Some(secret.to_owned())),
         }
+    }
+
+    /// How long a reader stays signed in: at least a second, at most 400 days, which is what browsers keep a cookie for.
+    pub fn session_time(&self) -> Duration {
+        let longest = Duration::from_secs(400 * 24 * 60 * 60);
+        let time = Duration::try_from_secs_f64(self.session_days * 86_400.0).unwrap_or_default();
+        time.clamp(Duration::from_secs(1), longest)
     }
 
     /// How long the head of a request may take to come.

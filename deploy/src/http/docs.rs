@@ -11,7 +11,8 @@ use serde_json::Value;
 use utoipa::OpenApi;
 
 use super::{
-    answers, articles, events, guarded, health, metrics, models, ops, problem, readers, recommend, shapes,
+    answers, articles, events, guarded, health, metrics, models, ops, portraits, problem, readers, recommend,
+    session, shapes, stored,
 };
 
 /// Where the pages' one style sheet lies.
@@ -26,8 +27,14 @@ pub(super) const STYLE_PATH: &str = "/pages.css";
         recommend::related,
         articles::article,
         articles::list,
+        articles::sections,
         readers::demo,
         readers::active,
+        portraits::demo_readers,
+        stored::events,
+        session::show,
+        session::sign_in,
+        session::sign_out,
         events::post_preferences,
         events::forget,
         events::forget_active,

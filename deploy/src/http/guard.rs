@@ -1,12 +1,13 @@
 //! Before every route: who asks, whether it may, and whether it asks for too much.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use abovefold_engine::Runtime;
+use abovefold_schemas::Timestamp;
 use anyhow::bail;
 use axum::{
     extract::{MatchedPath, Request, State},
-    http::{HeaderValue, Method, StatusCode, header},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -16,7 +17,9 @@ use super::{
     deadline::TIMEOUT_HEADER,
     keys::{Caller, Keys, Presented},
     limits::{Client, Limits, Rate},
+    origin,
     problem::Problem,
+    sessions::{Sessions, SignedIn},
 };
 use crate::config::HttpConfig;
 
@@ -34,13 +37,16 @@ pub struct Guard {
     keys: Keys,
     limits: Limits,
     origins: Vec<HeaderValue>,
+    demo_readers: bool,
 }
 
 /// What a route asks of who calls it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Need {
-    /// Nothing: the site's files, whether the program is well, and how the interface is described.
+    /// Nothing: the site's files, whether the program is well, how the interface is described, and who is signed in.
     Nothing,
+    /// Nothing, but it is counted: a page of the newspaper with its content, which is left out for whoever may not read it.
+    Page,
     /// A key, or a reader's token.
     Reader,
     /// An operator's key.
@@ -52,6 +58,9 @@ impl Need {
     pub(super) fn of(route: Option<&str>, method: &Method) -> Self {
         match route {
             None | Some("/health" | "/openapi.json" | "/docs" | super::docs::STYLE_PATH) => Self::Nothing,
+            Some("/" | "/article/{article_id}" | "/section/{name}" | "/search") => Self::Page,
+            // Signed in, one may be asked who one is, and sign out; to sign in takes a key or a token.
+            Some(super::session::PATH) if method != Method::POST => Self::Nothing,
             Some("/ops" | "/metrics") => Self::Operator,
             // Deleted, it is the reader of that name.
             Some("/users/active") if method != Method::DELETE => Self::Operator,
@@ -81,7 +90,43 @@ impl Guard {
                 Rate::new(config.key_requests_per_second, config.key_burst),
             ),
             origins: config.cors_origins.iter().map(origin).collect::<anyhow::Result<_>>()?,
+            demo_readers: config.demo_readers,
         })
+    }
+
+    /// Keeps what sessions are signed with in a home, so that they outlive this process, where the configuration has no secret. A home that
+    /// cannot be written is no reason not to serve: sessions then end with the process.
+    pub fn with_home(mut self, home: &Path) -> Self {
+        if let Err(error) = self.keys.keep_secret_in(home) {
+            tracing::warn!("readers are signed out at the next start: {error:#}");
+        }
+        self
+    }
+
+    /// What makes sessions and knows them again.
+    pub(super) fn sessions(&self) -> &Sessions {
+        self.keys.sessions()
+    }
+
+    /// Whether anybody may take any reader's name.
+    pub(super) fn is_open(&self) -> bool {
+        !self.keys.are_for_readers()
+    }
+
+    /// Whether readers of a data folder are shown as accounts to try.
+    pub(super) fn shows_demo_readers(&self) -> bool {
+        self.is_open() || self.demo_readers
+    }
+
+    /// Whether whoever sends these headers may read the newspaper.
+    pub(super) fn may_read(&self, headers: &HeaderMap) -> bool {
+        let now = self.runtime.now();
+        self.is_open()
+            || match self.keys.presented(headers, now) {
+                Presented::Known(..) => true,
+                Presented::Nothing => self.sessions().of(headers, now).is_some(),
+                Presented::Refused(_) => false,
+            }
     }
 
     /// Whether it may serve at this address, and says in the log where it is open.
@@ -118,17 +163,34 @@ impl Guard {
         })
     }
 
+    /// Who asks by a cookie.
+    fn by_session(&self, request: &Request, now: Timestamp) -> Presented {
+        let Some(SignedIn { reader, .. }) = self.sessions().of(request.headers(), now) else {
+            return Presented::Nothing;
+        };
+        match origin::check_write(request.method(), request.headers()) {
+            Ok(()) => Presented::Known(Caller::Reader(reader.clone()), Client::Reader(reader)),
+            Err(problem) => Presented::Refused(problem),
+        }
+    }
+
     /// Who asks, or why it may not.
     fn look(&self, request: &Request) -> Result<Caller, Problem> {
         let now = self.runtime.now();
         let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
         let need = Need::of(route, request.method());
         let asks = match need {
-            Need::Nothing => false,
+            Need::Nothing | Need::Page => false,
             Need::Reader => self.keys.are_for_readers(),
             Need::Operator => self.keys.are_for_operators(),
         };
-        let presented = self.keys.presented(request.headers(), now);
+        let presented = match self.keys.presented(request.headers(), now) {
+            // Whoever asks as a reader may be signed in; but a session does not make another one.
+            Presented::Nothing if asks && need == Need::Reader && route != Some(super::session::PATH) => {
+                self.by_session(request, now)
+            }
+            presented => presented,
+        };
         let client = match &presented {
             Presented::Known(_, client) => Some(client.clone()),
             // Guesses are counted, too.
@@ -147,7 +209,8 @@ impl Guard {
             (false, _) => Caller::Anyone,
             (true, Presented::Refused(problem)) => return Err(problem),
             (true, Presented::Nothing) => {
-                let detail = "this asks for a key or a token, as `Authorization: Bearer ...`";
+                let detail =
+                    "this asks for a key or a token, as `Authorization: Bearer ...`, or for a session";
                 return Err(Problem::new(StatusCode::UNAUTHORIZED, detail));
             }
         };

@@ -3,19 +3,28 @@
 use axum::http::Method;
 use serde_json::{Map, Value, json};
 
-use super::{deadline, guard::Need, problem::PROBLEM_JSON};
+use super::{deadline, guard::Need, problem::PROBLEM_JSON, sessions};
 
 /// The endpoints that pass a client's deadline on.
 const WITH_DEADLINE: [&str; 3] = ["/recommend", "/demo/{user_id}", "/articles/{article_id}/related"];
 
 /// Adds it to a document.
 pub(super) fn describe(document: &mut Value) {
-    document["components"]["securitySchemes"] = json!({"bearer": {
-        "type": "http",
-        "scheme": "bearer",
-        "description": "A key of a server or an operator, or a reader's token, which reads and writes that reader only. Nothing is asked \
-                        for where no keys are configured."
-    }});
+    document["components"]["securitySchemes"] = json!({
+        "bearer": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "A key of a server or an operator, or a reader's token, which reads and writes that reader only. Nothing is asked \
+                            for where no keys are configured."
+        },
+        "session": {
+            "type": "apiKey",
+            "in": "cookie",
+            "name": sessions::COOKIE,
+            "description": "What POST /session gave a browser. It counts as that reader's token; what writes by it has to come from a page \
+                            of this origin."
+        }
+    });
     let Some(paths) = document["paths"].as_object_mut() else { return };
     for (path, operations) in paths {
         for (method, operation) in operations.as_object_mut().into_iter().flatten() {
@@ -30,15 +39,22 @@ pub(super) fn describe(document: &mut Value) {
 fn describe_operation(path: &str, method: &Method, operation: &mut Map<String, Value>) {
     let need = Need::of(Some(path), method);
     let mut refusals = Vec::new();
-    if need != Need::Nothing {
-        operation.insert("security".into(), json!([{"bearer": []}]));
+    if !matches!(need, Need::Nothing | Need::Page) {
+        // A session counts for what readers do, but makes no other session.
+        let by_session = need == Need::Reader && path != super::session::PATH;
+        let schemes =
+            if by_session { json!([{"bearer": []}, {"session": []}]) } else { json!([{"bearer": []}]) };
+        operation.insert("security".into(), schemes);
         refusals.push(("401", "It asks for a key or a token"));
         refusals.push(("429", "There were too many requests from this client"));
         refusals.push(("503", "An edge is down"));
     }
     match need {
-        Need::Nothing => {}
-        Need::Reader => refusals.push(("403", "The token is of another reader")),
+        Need::Nothing | Need::Page => {}
+        Need::Reader => refusals.push((
+            "403",
+            "The token or session is of another reader, or another origin's page writes by a session",
+        )),
         Need::Operator => refusals.push(("403", "It asks for an operator's key")),
     }
     if WITH_DEADLINE.contains(&path) {

@@ -1,5 +1,7 @@
 //! Who may ask for what: keys of servers and operators, tokens of readers.
 
+use std::path::Path;
+
 use abovefold_schemas::{ReaderId, Timestamp};
 use anyhow::bail;
 use axum::{
@@ -14,6 +16,7 @@ use ring::{
 use super::{
     limits::Client,
     problem::Problem,
+    sessions::Sessions,
     token::{Refused, TokenSecret},
 };
 use crate::config::HttpConfig;
@@ -31,6 +34,7 @@ pub struct Keys {
     api: Vec<hmac::Tag>,
     admin: Vec<hmac::Tag>,
     tokens: Option<TokenSecret>,
+    sessions: Sessions,
 }
 
 /// Who asks. Found by the guard for each request.
@@ -38,7 +42,7 @@ pub struct Keys {
 pub enum Caller {
     /// Nobody in particular, where no key is configured.
     Anyone,
-    /// The holder of a reader's token.
+    /// The holder of a reader's token, or of a session.
     Reader(ReaderId),
     /// One of the publisher's servers.
     Server,
@@ -54,7 +58,7 @@ impl Caller {
             Self::Reader(own) if own == reader => Ok(()),
             Self::Reader(own) => Err(Problem::new(
                 StatusCode::FORBIDDEN,
-                format!("this token is of the reader {own} and of no other"),
+                format!("this token or session is of the reader {own} and of no other"),
             )),
         }
     }
@@ -108,7 +112,21 @@ impl Keys {
         let disguised =
             |keys: Vec<String>| keys.iter().map(|key| hmac::sign(&disguise, key.as_bytes())).collect();
         let (api, admin) = (disguised(api), disguised(admin));
-        Ok(Self { api, admin, tokens: secret.map(|secret| TokenSecret::new(&secret)), disguise })
+        let sessions = Sessions::new(config, secret.as_deref())?;
+        Ok(Self { api, admin, tokens: secret.map(|secret| TokenSecret::new(&secret)), sessions, disguise })
+    }
+
+    /// Keeps what sessions are signed with in a home, where the configuration has no secret.
+    ///
+    /// # Errors
+    /// When the home's secret cannot be read or made.
+    pub(super) fn keep_secret_in(&mut self, home: &Path) -> anyhow::Result<()> {
+        self.sessions.keep_secret_in(home)
+    }
+
+    /// What makes sessions and knows them again.
+    pub(super) fn sessions(&self) -> &Sessions {
+        &self.sessions
     }
 
     /// What readers' tokens are signed with, if anything.

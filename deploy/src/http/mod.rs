@@ -22,12 +22,18 @@ mod limits;
 pub mod metrics;
 mod models;
 mod ops;
+mod origin;
+mod portraits;
+mod printed;
 mod problem;
 mod readers;
 mod reading;
 mod recommend;
+mod session;
+mod sessions;
 mod shapes;
 mod site;
+mod stored;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -115,7 +121,11 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/users/active", get(readers::active).delete(events::forget_active))
         .route("/users/{user_id}", axum::routing::delete(events::forget))
         .route("/users/{user_id}/preferences", post(events::post_preferences))
+        .route("/users/{user_id}/events", get(stored::events))
+        .route(session::PATH, get(session::show).post(session::sign_in).delete(session::sign_out))
+        .route("/readers/demo", get(portraits::demo_readers))
         .route("/articles", get(articles::list))
+        .route("/articles/sections", get(articles::sections))
         .route("/articles/{article_id}", get(articles::article))
         .route("/articles/{article_id}/related", get(recommend::related))
         .route("/metrics", get(metrics::render))
@@ -125,6 +135,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/docs", get(docs::page))
         .route("/ops", get(ops::page))
         .route(docs::STYLE_PATH, get(docs::style))
+        .merge(printed::routes())
         .with_state(app)
         .fallback(site::serve)
         .layer(from_fn_with_state(guard, guard::admit))

@@ -19,7 +19,7 @@ use super::{
 };
 
 /// How long the article edge may take to say the titles of a history, which is shown without them otherwise.
-const TITLES: Duration = Duration::from_secs(2);
+pub(super) const TITLES: Duration = Duration::from_secs(2);
 
 /// A reader's reads, newest first, and its recommendations.
 #[utoipa::path(get, path = "/demo/{user_id}", tag = "reading",
@@ -62,7 +62,7 @@ fn left_of(limit: Duration, millis: i64) -> Duration {
     limit.min(Duration::from_millis(millis.try_into().unwrap_or(0)))
 }
 
-async fn titles(app: &App, reads: &[Read], limit: Duration) -> BTreeMap<ArticleId, Arc<Article>> {
+pub(super) async fn titles(app: &App, reads: &[Read], limit: Duration) -> BTreeMap<ArticleId, Arc<Article>> {
     let mut ids: Vec<ArticleId> = reads.iter().map(|read| ArticleId(read.article_id)).collect();
     ids.sort_unstable();
     ids.dedup();

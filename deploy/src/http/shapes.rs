@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::recommend::MAX_CATEGORIES;
+use super::{portraits, recommend::MAX_CATEGORIES};
 use crate::models::{CURRENT, LONGEST_NAME};
 
 /// A reader's id as text: no control characters. The lengths that a schema can say count characters; what is bounded is bytes, as the
@@ -51,6 +51,7 @@ pub(super) fn describe(document: &mut Value) {
         ("Event", "gender", &json!({"maximum": 2})),
         ("Event", "age", &json!({"maximum": 255})),
         ("Preferences", "topics", &topics),
+        ("SignIn", "user_id", &reader),
     ] {
         merge(&mut schemas[schema]["properties"][property], shape);
     }
@@ -73,9 +74,11 @@ pub(super) fn describe(document: &mut Value) {
     });
     schemas["EventFields"] = fields;
     let paths = document["paths"].as_object_mut();
-    let operations =
-        paths.into_iter().flatten().flat_map(|(_, path)| path.as_object_mut().into_iter().flatten());
-    for (_, operation) in operations {
+    let operations = paths.into_iter().flatten().flat_map(|(name, path)| {
+        let operations = path.as_object_mut().into_iter().flatten();
+        operations.map(move |(_, operation)| (name.as_str(), operation))
+    });
+    for (path, operation) in operations {
         let parameters = operation.get_mut("parameters").and_then(Value::as_array_mut);
         for parameter in parameters.into_iter().flatten() {
             let shape = match parameter["name"].as_str().unwrap_or_default() {
@@ -86,6 +89,10 @@ pub(super) fn describe(document: &mut Value) {
                 "name" => json!({
                     "minLength": 1, "maxLength": LONGEST_NAME, "pattern": MODEL_PATTERN, "not": {"const": CURRENT}
                 }),
+                "limit" if path == "/readers/demo" => json!({"minimum": 1, "maximum": portraits::MOST}),
+                "sort" => json!({"enum": ["newest", "most_read"]}),
+                "since" => json!({"format": "moment"}),
+                "q" => json!({"maxLength": 128}),
                 "k" | "limit" => json!({"minimum": 1, "maximum": 100}),
                 "article_id" => json!({"minimum": i64::MIN, "maximum": i64::MAX}),
                 "after" => json!({"format": "after"}),

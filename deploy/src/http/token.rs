@@ -1,15 +1,32 @@
 //! Readers' tokens: who holds one may read and write one reader, until it expires.
 //!
 //! A token is three texts joined by dots: the reader's id in URL-safe base64 without padding, the moment at which it expires in seconds since
-//! 1970, and the HMAC-SHA-256 of [`PURPOSE`] and the first two texts with their dot, in the same base64. Whoever knows the secret can make
-//! one, so that a publisher's own sign-in can do it without asking this program.
+//! 1970, and the HMAC-SHA-256 of the text `abovefold reader token 1`, a line feed, and the first two texts with their dot, in the same base64.
+//! Whoever knows the secret can make one, so that a publisher's own sign-in can do it without asking this program.
+//!
+//! What a session's cookie holds is made by the same rule with another text, so that the one is never taken for the other.
 
 use abovefold_schemas::{ReaderId, Timestamp};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use ring::hmac;
 
-/// What is signed before the text itself, so that a signature made for something else is none.
-const PURPOSE: &str = "abovefold reader token 1\n";
+/// What a signature is for: signed before the text itself, so that one made for something else is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// A reader's token, presented in the header `Authorization`.
+    Token,
+    /// A session, presented in a cookie.
+    Session,
+}
+
+impl Purpose {
+    fn text(self) -> &'static str {
+        match self {
+            Self::Token => "abovefold reader token 1\n",
+            Self::Session => "abovefold session 1\n",
+        }
+    }
+}
 
 /// What tokens are signed with.
 #[derive(Clone, Debug)]
@@ -32,25 +49,42 @@ impl TokenSecret {
 
     /// A token of a reader.
     pub fn sign(&self, reader: &ReaderId, expires: Timestamp) -> String {
+        self.sign_for(Purpose::Token, reader, expires)
+    }
+
+    /// The same for another purpose.
+    pub(super) fn sign_for(&self, purpose: Purpose, reader: &ReaderId, expires: Timestamp) -> String {
         let claim = format!("{}.{}", URL_SAFE_NO_PAD.encode(reader.as_bytes()), expires.0.div_euclid(1_000));
-        let signature = hmac::sign(&self.0, format!("{PURPOSE}{claim}").as_bytes());
+        let signature = hmac::sign(&self.0, format!("{}{claim}", purpose.text()).as_bytes());
         format!("{claim}.{}", URL_SAFE_NO_PAD.encode(signature))
     }
 
     /// The reader of a token.
     pub(super) fn reader(&self, token: &str, now: Timestamp) -> Result<ReaderId, Refused> {
+        self.verify(Purpose::Token, token, now).map(|(reader, _)| reader)
+    }
+
+    /// The reader of what was signed for a purpose, and when it expires.
+    pub(super) fn verify(
+        &self,
+        purpose: Purpose,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<(ReaderId, Timestamp), Refused> {
         let (claim, signature) = token.rsplit_once('.').ok_or(Refused::Unknown)?;
         let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| Refused::Unknown)?;
         // In constant time, and before anything of the claim is read.
-        hmac::verify(&self.0, format!("{PURPOSE}{claim}").as_bytes(), &signature)
+        hmac::verify(&self.0, format!("{}{claim}", purpose.text()).as_bytes(), &signature)
             .map_err(|_| Refused::Unknown)?;
         let (reader, expires) = claim.split_once('.').ok_or(Refused::Unknown)?;
         let expires: i64 = expires.parse().map_err(|_| Refused::Unknown)?;
-        if now.0 >= expires.saturating_mul(1_000) {
+        let expires = Timestamp(expires.saturating_mul(1_000));
+        if now.0 >= expires.0 {
             return Err(Refused::Expired);
         }
         let id = URL_SAFE_NO_PAD.decode(reader).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-        id.and_then(|id| ReaderId::new(id).ok()).ok_or(Refused::Unknown)
+        let reader = id.and_then(|id| ReaderId::new(id).ok()).ok_or(Refused::Unknown)?;
+        Ok((reader, expires))
     }
 }
 
@@ -94,5 +128,18 @@ mod tests {
             assert_eq!(secret.reader(token, now), Err(Refused::Unknown), "{token}");
         }
         assert_eq!(TokenSecret::new("another").reader(&token, now), Err(Refused::Unknown));
+    }
+
+    #[test]
+    fn what_was_signed_for_one_purpose_is_nothing_for_another() {
+        let (secret, ann) = (TokenSecret::new(SECRET), ReaderId::new("ann").unwrap());
+        let session = secret.sign_for(Purpose::Session, &ann, Timestamp(2_000));
+        assert_eq!(
+            secret.verify(Purpose::Session, &session, Timestamp(0)),
+            Ok((ann.clone(), Timestamp(2_000)))
+        );
+        assert_eq!(secret.reader(&session, Timestamp(0)), Err(Refused::Unknown));
+        let token = secret.sign(&ann, Timestamp(2_000));
+        assert_eq!(secret.verify(Purpose::Session, &token, Timestamp(0)), Err(Refused::Unknown));
     }
 }

@@ -9,6 +9,7 @@ pub mod embedded;
 mod filter;
 pub mod open;
 pub mod settings;
+mod title;
 
 use std::{fmt, sync::Arc};
 
@@ -20,6 +21,10 @@ pub use embedded::{GraphPrecision, HnswSettings};
 pub use filter::check_version;
 pub use open::open;
 pub use settings::ArticleSettings;
+pub use title::TitleWords;
+
+/// The most articles that one question brings, and how many of the latest are looked through for words of a title.
+const MOST: usize = filter::GREATEST_K;
 
 /// An article as the edge holds it.
 #[derive(Clone, Debug, PartialEq)]
@@ -92,6 +97,13 @@ pub trait ArticleIndex: fmt::Debug + Send + Sync {
 
     /// The articles published last, latest first and ties by the smaller number.
     async fn newest(&self, k: usize, filter: &Filter) -> Result<Vec<Arc<Article>>>;
+
+    /// The articles whose titles have all words of a text, the last of which may be unfinished, latest first. Without an index of words the
+    /// latest 10,000 that pass the filter are looked through.
+    async fn titled(&self, text: &str, k: usize, filter: &Filter) -> Result<Vec<Arc<Article>>> {
+        let Some(words) = TitleWords::of(text) else { return Ok(Vec::new()) };
+        Ok(words.found_in(self.newest(MOST, filter).await?, k).await)
+    }
 
     /// How many articles there are that are not withdrawn.
     async fn count(&self) -> Result<usize>;

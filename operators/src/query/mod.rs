@@ -64,7 +64,11 @@ use abovefold_schemas::{
 };
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{articles::ArticleIndex, features::ColumnRanker, learning::Learned};
+use crate::{
+    articles::{Article, ArticleIndex},
+    features::ColumnRanker,
+    learning::Learned,
+};
 use after::After;
 pub use arms::{Arm, Experiment};
 use batch::Asked;
@@ -218,6 +222,13 @@ impl Query {
     pub fn active_readers(&self, limit: usize) -> Vec<ActiveReader> {
         let view = self.shared.trending.view();
         view.active.iter().take(limit).cloned().collect()
+    }
+
+    /// The articles read most, most first and none that was withdrawn: of the trends in memory, those that `wanted` lets pass.
+    pub fn most_read(&self, limit: usize, wanted: impl Fn(&Article) -> bool) -> Vec<Arc<Article>> {
+        let view = self.shared.trending.view();
+        let articles = view.top.iter().map(|trend| &trend.article);
+        articles.filter(|article| wanted(article)).take(limit).cloned().collect()
     }
 
     /// The namespace's watermark: the latest event time folded. `None` where nothing was.

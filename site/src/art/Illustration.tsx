@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'preact/hooks';
 import { motifsOf } from './categories';
-import { draw, drawnBefore } from './draw';
+import { drawing, drawnBefore } from './draw';
 import { inTurn } from './inTurn';
 import { HEIGHT, WIDTH } from './shapes';
 
@@ -17,7 +17,7 @@ export function Illustration({ id, category, fine = false }: Props) {
   useEffect(() => {
     const known = drawnBefore(id, category, fine);
     setPicture(known);
-    return known ? undefined : inTurn(() => setPicture(draw(id, category, fine)));
+    return known ? undefined : inTurn(drawing(id, category, fine), setPicture);
   }, [id, category, fine]);
   return (
     <svg

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { HUES, motifsOf } from './categories';
 import { draw } from './draw';
-import { Plate } from './plate';
+import { Plate, through } from './plate';
 import { hash, seeded } from './rng';
 
 const SECTIONS = ['World', 'Politics', 'Science', 'Sport', 'Culture', 'Business', 'Technology', 'Crime', 'Weather', 'Health', 'NWS', 'ENT', 'krimi', 'auto', 'Opinion', ''];
@@ -11,7 +11,7 @@ function drawnAnew(id: number, category: string): string {
   const rng = seeded(hash(`${id}`));
   const plate = new Plate(rng, 1);
   rng.pick(motifsOf(category).motifs)(plate);
-  return JSON.stringify(plate.marks);
+  return JSON.stringify(through(plate.cut()));
 }
 
 describe('an article’s picture', () => {

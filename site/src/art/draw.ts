@@ -1,5 +1,5 @@
 import { motifsOf } from './categories';
-import { Plate } from './plate';
+import { Plate, through } from './plate';
 import type { Mark } from './plate';
 import { hash, seeded } from './rng';
 
@@ -21,8 +21,11 @@ const keyOf = (id: number, category: string, fine: boolean): string => `${id} ${
 export const drawnBefore = (id: number, category: string, fine: boolean): Picture | undefined =>
   drawn.get(keyOf(id, category, fine));
 
-/** Draws an article's picture; the same article and category always give the same one. */
-export function draw(id: number, category: string, fine: boolean): Picture {
+/** Draws an article's picture at once; the same article and category always give the same one. */
+export const draw = (id: number, category: string, fine: boolean): Picture => through(drawing(id, category, fine));
+
+/** The same in small steps. */
+export function* drawing(id: number, category: string, fine: boolean): Generator<undefined, Picture> {
   const key = keyOf(id, category, fine);
   const known = drawn.get(key);
   if (known) return known;
@@ -30,7 +33,7 @@ export function draw(id: number, category: string, fine: boolean): Picture {
   const rng = seeded(hash(`${id}`));
   const plate = new Plate(rng, fine ? 1 : 1.35);
   rng.pick(motifs)(plate);
-  const picture = { marks: plate.marks, hue, mirrored: hash(`side ${id}`) % 2 === 1 };
+  const picture = { marks: yield* plate.cut(), hue, mirrored: hash(`side ${id}`) % 2 === 1 };
   if (drawn.size >= PICTURES_KEPT) drawn.delete(drawn.keys().next().value as string);
   drawn.set(key, picture);
   return picture;

@@ -1,20 +1,34 @@
-/** Work that waits, each piece in a task of its own: a page of pictures never keeps the reader's input waiting. */
-const queue: (() => void)[] = [];
+/** Work that waits, done a little in each task: a page of pictures never keeps the reader's input waiting. */
+
+interface Waiting {
+  /** Goes one step on, and tells whether it is done. */
+  step: () => boolean;
+}
+
+const queue: Waiting[] = [];
+/** How long a task may take, in milliseconds, if its steps are short. */
+const SLICE_MS = 8;
 
 function work(): void {
-  queue.shift()?.();
+  const end = performance.now() + SLICE_MS;
+  do {
+    if (queue[0]?.step()) queue.shift();
+  } while (queue.length > 0 && performance.now() < end);
   if (queue.length > 0) setTimeout(work);
 }
 
-/** Runs `piece` after those before it; the answer takes it back. */
-export function inTurn(piece: () => void): () => void {
-  queue.push(piece);
+/** Goes through `steps` after those before it, then tells `done` what came of them; the answer takes it back. */
+export function inTurn<T>(steps: Generator<undefined, T>, done: (made: T) => void): () => void {
+  let wanted = true;
+  const step = (): boolean => {
+    if (!wanted) return true;
+    const made = steps.next();
+    if (made.done) done(made.value);
+    return made.done === true;
+  };
+  queue.push({ step });
   if (queue.length === 1) setTimeout(work);
   return () => {
-    const place = queue.indexOf(piece);
-    if (place < 0) return;
-    // The first has a task waiting for it, so its place is kept.
-    if (place === 0) queue[0] = () => undefined;
-    else queue.splice(place, 1);
+    wanted = false;
   };
 }

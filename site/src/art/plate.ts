@@ -26,9 +26,9 @@ export interface Look extends Cut {
   outline?: boolean;
 }
 
-/** Marks collected back to front. */
+/** Shapes collected back to front. Their lines are cut afterwards, one shape after the other, since that is the work. */
 export class Plate {
-  readonly marks: Mark[] = [];
+  private readonly parts: (Mark | (() => Mark | undefined))[] = [];
 
   constructor(
     readonly rng: Rng,
@@ -38,18 +38,45 @@ export class Plate {
 
   add(shape: Shape, look: Look): this {
     const { fill = 'paper', tone, line = 'ink', outline = true } = look;
-    if (fill !== 'none') this.marks.push({ d: shape.d, kind: fill });
+    if (fill !== 'none') this.parts.push({ d: shape.d, kind: fill });
     if (tone !== undefined) {
       const dark: Tone = typeof tone === 'number' ? () => tone : tone;
-      const d = engrave(shape, dark, { ...look, spacing: (look.spacing ?? 6) * this.coarseness });
-      if (d !== '') this.marks.push({ d, kind: line });
+      this.parts.push(() => {
+        const d = engrave(shape, dark, { ...look, spacing: (look.spacing ?? 6) * this.coarseness });
+        return d === '' ? undefined : { d, kind: line };
+      });
     }
-    if (outline) this.marks.push({ d: shape.d, kind: 'line' });
+    if (outline) this.parts.push({ d: shape.d, kind: 'line' });
+    return this;
+  }
+
+  /** A path of one colour, without lines or outline. */
+  fill(d: string, kind: Colour): this {
+    this.parts.push({ d, kind });
     return this;
   }
 
   stroke(d: string, kind: Stroke = 'line'): this {
-    this.marks.push({ d, kind });
+    this.parts.push({ d, kind });
     return this;
+  }
+
+  /** Cuts the lines, and pauses after each shape; ends with all marks in painting order. */
+  *cut(): Generator<undefined, Mark[]> {
+    const marks: Mark[] = [];
+    for (const part of this.parts) {
+      const mark = typeof part === 'function' ? part() : part;
+      if (mark) marks.push(mark);
+      if (typeof part === 'function') yield undefined;
+    }
+    return marks;
+  }
+}
+
+/** Lets something that pauses go through to its end. */
+export function through<T>(steps: Generator<undefined, T>): T {
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
   }
 }

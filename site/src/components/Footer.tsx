@@ -1,15 +1,24 @@
+import { LANGUAGES, chooseLanguage, languageNow, useWords } from '../text/language';
+
 export function Footer() {
+  const { paper } = useWords();
+  const now = languageNow();
   return (
     <footer class="footer">
-      <p class="footer-name">The Daily Chronicle</p>
-      <p>
-        Printed by Abovefold. Every reader’s front page is a fold over the log of what was read; nothing on this page
-        was asked of anybody else.
-      </p>
-      <nav aria-label="Paper">
-        <a href="/">Front page</a>
-        <a href="/account">Account</a>
+      <p class="footer-name">{paper.name}</p>
+      <p>{paper.imprint}</p>
+      <nav aria-label={paper.footerMenu}>
+        <a href="/">{paper.frontPage}</a>
+        <a href="/side-by-side">{paper.sideBySide}</a>
+        <a href="/account">{paper.account}</a>
       </nav>
+      <div class="footer-languages" role="group" aria-label={paper.languages}>
+        {LANGUAGES.map(([tag, name]) => (
+          <button key={tag} type="button" class="plain" lang={tag} aria-pressed={tag === now} onClick={() => chooseLanguage(tag)}>
+            {name}
+          </button>
+        ))}
+      </div>
     </footer>
   );
 }

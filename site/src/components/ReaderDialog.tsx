@@ -1,47 +1,62 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { activeReaders } from '../api/client';
-import { becomeGuest, readerNamed, switchReader } from '../reader/store';
+import { demoReaders } from '../api/client';
+import { portraitOf } from '../reader/portrait';
+import { becomeGuest, nameOf, readerNamed, switchReader } from '../reader/store';
 import type { Reader } from '../reader/store';
+import { useWords } from '../text/language';
 import { useAnswer } from '../useAnswer';
+import { Illustration } from '../art/Illustration';
+import { hash } from '../art/rng';
+import { TextSkeleton } from './Skeleton';
 import { Trouble } from './Trouble';
 
-/** The reader that "Use Demo Account" stands for when the paper has no active readers yet. */
-const DEMO: Reader = { userId: 'demo', name: 'demo' };
+const DEMO_ACCOUNTS = 6;
 
+/** Who reads: a name of one's own, one of the generated readers, or a guest. */
 export function ReaderDialog({ reader, onClose }: { reader: Reader; onClose: () => void }) {
+  const words = useWords();
   const dialog = useRef<HTMLDialogElement>(null);
   const [typed, setTyped] = useState('');
-  const active = useAnswer(() => activeReaders(20), []);
+  const [demos, setDemos] = useState(false);
+  const [busy, setBusy] = useState(false);
+  const [refused, setRefused] = useState(false);
 
   useEffect(() => dialog.current?.showModal(), []);
 
-  const choose = (chosen: Reader): void => {
-    switchReader(chosen);
-    dialog.current?.close();
+  const take = async (change: Promise<void>): Promise<void> => {
+    setBusy(true);
+    setRefused(false);
+    try {
+      await change;
+      dialog.current?.close();
+    } catch {
+      setRefused(true);
+      setBusy(false);
+    }
   };
+  const choose = (userId: string): Promise<void> => take(switchReader({ userId, name: userId }));
   const named = readerNamed(typed);
-  const demo = (active.value ?? []).reduce<{ userId: string; name: string; reads: number } | undefined>(
-    (best, { user_id: id, reads }) => (best && best.reads >= reads ? best : { userId: id, name: id, reads }),
-    undefined,
-  );
 
   return (
     <dialog class="reader-dialog" ref={dialog} onClose={onClose} aria-labelledby="reader-title">
       <div class="dialog-head">
-        <h2 id="reader-title">Who is reading?</h2>
+        <h2 id="reader-title">{words.reader.title}</h2>
         <button type="button" class="plain" onClick={() => dialog.current?.close()}>
-          Close
+          {words.reader.close}
         </button>
       </div>
-      <p class="quiet">Each reader has a front page of their own. Now reading as {reader.name}.</p>
+      <p class="quiet">{words.reader.note(nameOf(reader, words))}</p>
+      <p class="dialog-news" role="status">
+        {refused && words.reader.failed}
+      </p>
       <form
         class="reader-form"
         onSubmit={(event) => {
           event.preventDefault();
-          if (named) choose(named);
+          if (named && !busy) void take(switchReader(named));
         }}
       >
-        <label for="reader-name">Your own name</label>
+        <label for="reader-name">{words.reader.ownName}</label>
         <div class="field-row">
           <input
             id="reader-name"
@@ -51,46 +66,57 @@ export function ReaderDialog({ reader, onClose }: { reader: Reader; onClose: () 
             value={typed}
             onInput={(event) => setTyped(event.currentTarget.value)}
           />
-          <button type="submit" disabled={!named}>
-            Read
+          <button type="submit" disabled={!named || busy}>
+            {words.reader.read}
           </button>
         </div>
       </form>
       <div class="field-row">
-        <button
-          type="button"
-          class="strong"
-          onClick={() => choose(demo ? { userId: demo.userId, name: demo.name } : DEMO)}
-        >
-          Use Demo Account
+        <button type="button" class="strong" aria-expanded={demos} aria-controls="demo-accounts" onClick={() => setDemos(!demos)}>
+          {words.reader.demo}
         </button>
-        <button
-          type="button"
-          onClick={() => {
-            becomeGuest();
-            dialog.current?.close();
-          }}
-        >
-          New guest
+        <button type="button" disabled={busy} onClick={() => void take(becomeGuest())}>
+          {words.reader.guest}
         </button>
       </div>
-      <h3 id="active-title">Readers of the last hours</h3>
-      {active.trouble && <Trouble trouble={active.trouble} again={active.again} what="The list of readers" />}
-      <ul class="reader-list" aria-labelledby="active-title" aria-busy={active.waiting}>
-        {active.value?.length === 0 && <li class="quiet">Nobody has read yet.</li>}
-        {active.value?.map(({ user_id: id, reads }) => (
-          <li key={id}>
-            <button
-              type="button"
-              aria-pressed={id === reader.userId}
-              onClick={() => choose({ userId: id, name: id })}
-            >
-              <span class="reader-id">{id}</span>
-              <span class="quiet">{reads === 1 ? '1 read' : `${reads} reads`}</span>
-            </button>
-          </li>
-        ))}
-      </ul>
+      <div id="demo-accounts">{demos && <DemoAccounts now={reader.userId} busy={busy} choose={(userId) => void choose(userId)} />}</div>
     </dialog>
+  );
+}
+
+interface Choice {
+  now: string;
+  busy: boolean;
+  choose: (userId: string) => void;
+}
+
+/** The generated readers, each with a short portrait. */
+function DemoAccounts({ now, busy, choose }: Choice) {
+  const words = useWords();
+  const list = useRef<HTMLUListElement>(null);
+  const { value, trouble, again } = useAnswer(() => demoReaders(DEMO_ACCOUNTS), []);
+  useEffect(() => list.current?.querySelector('button')?.focus(), [value]);
+  return (
+    <>
+      <h3 id="demo-title">{words.reader.demoTitle}</h3>
+      {trouble && <Trouble trouble={trouble} again={again} what={words.reader.listWhat} />}
+      {!value && !trouble && <TextSkeleton lines={4} />}
+      {value?.length === 0 && <p class="quiet">{words.reader.nobody}</p>}
+      {value && (
+        <ul class="demo-list" ref={list} aria-labelledby="demo-title">
+          {value.map((demo) => (
+            <li key={demo.user_id}>
+              <button type="button" disabled={busy} aria-pressed={demo.user_id === now} onClick={() => choose(demo.user_id)}>
+                <Illustration id={hash(demo.user_id)} category={demo.sections[0]?.category ?? ''} />
+                <span>
+                  <strong>{nameOf({ userId: demo.user_id, name: demo.user_id }, words)}</strong>
+                  <span class="quiet">{portraitOf(demo, words)}</span>
+                </span>
+              </button>
+            </li>
+          ))}
+        </ul>
+      )}
+    </>
   );
 }

@@ -1,14 +1,20 @@
 import { useState } from 'preact/hooks';
 import { forgetReader } from '../api/client';
 import { forgetSlate } from '../reader/slates';
+import { nameOf } from '../reader/store';
 import type { Reader } from '../reader/store';
+import { forgetVisits } from '../reader/visits';
 import { follow } from '../telemetry/after';
 import { dropUnsent } from '../telemetry/courier';
-import { forgetTopics } from './Topics';
+import { useWords } from '../text/language';
 
 type Step = 'idle' | 'asking' | 'sending' | 'done' | 'failed';
 
+/** Asks to be forgotten, after a second thought. */
 export function ForgetMe({ reader, onForgotten }: { reader: Reader; onForgotten: () => void }) {
+  const words = useWords();
+  const { forget: said } = words;
+  const name = nameOf(reader, words);
   const [step, setStep] = useState<Step>('idle');
 
   const forget = async (): Promise<void> => {
@@ -17,7 +23,7 @@ export function ForgetMe({ reader, onForgotten }: { reader: Reader; onForgotten:
       const accepted = await forgetReader(reader.userId);
       dropUnsent(reader.userId);
       forgetSlate(reader.userId);
-      forgetTopics(reader.userId);
+      forgetVisits(reader.userId);
       follow(reader.userId, Promise.resolve(accepted?.after));
       setStep('done');
       onForgotten();
@@ -29,26 +35,26 @@ export function ForgetMe({ reader, onForgotten }: { reader: Reader; onForgotten:
   return (
     <section class="forget" aria-labelledby="forget-title">
       <h2 class="section-name" id="forget-title">
-        Forget me
+        {said.title}
       </h2>
-      <p>Your reads, your topics and all that was learned from them are removed for good.</p>
+      <p>{said.note}</p>
       <div role="status">
-        {step === 'done' && <p>Done. The paper has forgotten {reader.name}.</p>}
-        {step === 'failed' && <p>That did not get through. Please try again.</p>}
-        {step === 'sending' && <p>Forgetting…</p>}
+        {step === 'done' && <p>{said.done(name)}</p>}
+        {step === 'failed' && <p>{said.failed}</p>}
+        {step === 'sending' && <p>{said.forgetting}</p>}
       </div>
       {step === 'asking' ? (
         <div class="field-row">
           <button type="button" class="danger" onClick={forget}>
-            Yes, forget {reader.name}
+            {said.sure(name)}
           </button>
           <button type="button" onClick={() => setStep('idle')}>
-            Keep everything
+            {said.keep}
           </button>
         </div>
       ) : (
         <button type="button" disabled={step === 'sending'} onClick={() => setStep('asking')}>
-          Forget me
+          {said.title}
         </button>
       )}
     </section>

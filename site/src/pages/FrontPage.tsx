@@ -1,79 +1,113 @@
 import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
-import { recommend } from '../api/client';
-import type { Slate } from '../api/types';
-import { FrontSkeleton } from '../components/Skeleton';
 import { Trouble } from '../components/Trouble';
-import { deviceType } from '../reader/device';
-import { lastSlate, rememberSlate } from '../reader/slates';
+import { FrontSkeleton } from '../components/Skeleton';
+import { askFront } from '../reader/front';
+import { keptEdition, lastEdition } from '../reader/slates';
+import type { Edition } from '../reader/slates';
+import { nameOf } from '../reader/store';
 import type { Reader } from '../reader/store';
 import { settleScroll } from '../router';
-import { afterFor } from '../telemetry/after';
-import { clock, madeBy } from '../text/words';
+import { onOtherTab } from '../storage';
+import { AFTER_KEY } from '../telemetry/after';
+import { useTitle } from '../useTitle';
+import { useWords } from '../text/language';
+import { clock, madeBy, moment } from '../text/words';
 import { useAnswer } from '../useAnswer';
+import { FrontAside } from './FrontAside';
 import { FrontGrid } from './FrontGrid';
 
-const STORIES = 20;
-
-async function fetchSlate(userId: string): Promise<Slate> {
-  const after = await afterFor(userId);
-  const asked = { user_id: userId, k: STORIES, device_type: deviceType(), explain: true };
-  const slate = await recommend({ ...asked, ...(after ? { after } : {}) });
-  rememberSlate(userId, slate);
-  return slate;
-}
-
 export function FrontPage({ reader }: { reader: Reader }) {
-  const before = useRef(lastSlate(reader.userId));
-  const { value: slate, trouble, waiting, again } = useAnswer(
+  const words = useWords();
+  const { front } = words;
+  const before = useRef(lastEdition(reader.userId));
+  const { value, trouble, waiting, again } = useAnswer(
     () => {
-      before.current = lastSlate(reader.userId);
-      return fetchSlate(reader.userId);
+      before.current = lastEdition(reader.userId);
+      return askFront(reader.userId);
     },
     [reader.userId],
     before.current,
   );
+  // A page of an earlier visit is shown only where there is no newer one to be had.
+  const edition = value ?? (trouble ? keptEdition(reader.userId) : undefined);
+  const slate = edition?.slate;
 
-  useEffect(() => {
-    document.title = 'The Daily Chronicle';
-  }, []);
+  useTitle('');
   useLayoutEffect(() => {
     if (slate) settleScroll();
   }, [slate]);
+  useFollowTabs(again);
 
-  const previous = before.current === slate ? undefined : before.current;
+  const previous = before.current === edition ? undefined : before.current?.slate;
   return (
     <>
-      <h2 class="sr-only">For you</h2>
-      {trouble && <Trouble trouble={trouble} again={again} what={slate ? 'A newer front page' : 'The front page'} />}
-      {!slate && waiting && (
+      <h2 class="sr-only">{front.forYou}</h2>
+      {!slate && trouble && <Trouble trouble={trouble} again={again} what={front.what} />}
+      {!slate && !trouble && (
         <>
-          <p class="made">The page is being set…</p>
+          <p class="made">{front.beingSet}</p>
           <FrontSkeleton />
         </>
       )}
-      {slate && (
+      {edition && slate && (
         <>
           <p class="made" role="status">
-            <span class="made-for">For {reader.name}</span>
-            <span data-served-by={slate.served_by}>{madeBy(slate.served_by)}</span>
-            {slate.fresh === false ? (
+            <span class="made-for">{front.isFor(nameOf(reader, words))}</span>
+            {trouble ? (
               <span>
-                Your latest reading is still on its way.{' '}
+                {trouble.passing ? words.trouble.stale(setAt(edition)) : words.trouble.refused(front.newerWhat, trouble.message)}{' '}
                 <button type="button" class="plain" onClick={again}>
-                  Look again
+                  {words.trouble.again}
                 </button>
               </span>
             ) : (
-              <span>{waiting ? 'Setting your page anew…' : `Set at ${clock(new Date())}`}</span>
+              <>
+                <span data-served-by={slate.served_by}>{madeBy(slate.served_by)}</span>
+                {slate.fresh === false ? (
+                  <span>
+                    {front.onItsWay}{' '}
+                    <button type="button" class="plain" onClick={again}>
+                      {front.lookAgain}
+                    </button>
+                  </span>
+                ) : (
+                  <span>{waiting ? front.settingAnew : front.setAt(setAt(edition))}</span>
+                )}
+              </>
             )}
           </p>
           {slate.recommendations.length === 0 ? (
-            <p class="empty">No stories have come in yet. The presses start as soon as the first is filed.</p>
+            <p class="empty">{front.noStories}</p>
           ) : (
-            <FrontGrid slate={slate} previous={previous} waiting={waiting} />
+            <FrontGrid slate={slate} previous={previous} waiting={waiting && !trouble}>
+              <FrontAside reader={reader} />
+            </FrontGrid>
           )}
         </>
       )}
     </>
   );
+}
+
+const setAt = (edition: Edition): string => clock(moment(edition.setAt) ?? new Date());
+
+/** Sets the page anew when something was read in another tab: at once where it is seen, or on coming back to it. */
+function useFollowTabs(again: () => void): void {
+  useEffect(() => {
+    let behind = false;
+    const follow = (): void => {
+      if (!behind || document.visibilityState !== 'visible') return;
+      behind = false;
+      again();
+    };
+    const ended = onOtherTab(AFTER_KEY, () => {
+      behind = true;
+      follow();
+    });
+    document.addEventListener('visibilitychange', follow);
+    return () => {
+      ended();
+      document.removeEventListener('visibilitychange', follow);
+    };
+  }, [again]);
 }

@@ -1,15 +1,19 @@
-import { useEffect } from 'preact/hooks';
+import { useWords } from '../text/language';
+import { useTitle } from '../useTitle';
 
-export function MissingPage({ what = 'page' }: { what?: string }) {
-  useEffect(() => {
-    document.title = 'Not in the paper · The Daily Chronicle';
-  }, []);
+type What = 'page' | 'article' | 'withdrawn';
+
+/** For an address that leads nowhere, and for an article that is no more. */
+export function MissingPage({ what = 'page' }: { what?: What }) {
+  const { missing } = useWords();
+  const title = what === 'withdrawn' ? missing.withdrawnTitle : missing.title;
+  useTitle(title);
   return (
     <div class="missing">
-      <h1>Not in the paper</h1>
-      <p>This {what} is not in our archive. It may have been withdrawn, or its address has a slip of the pen.</p>
+      <h1>{title}</h1>
+      <p>{missing[what]}</p>
       <p>
-        <a href="/">To the front page</a>
+        <a href="/">{missing.back}</a>
       </p>
     </div>
   );

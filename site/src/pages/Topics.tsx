@@ -1,20 +1,25 @@
 import { useState } from 'preact/hooks';
 import { savePreferences } from '../api/client';
 import type { HistoryEntry } from '../api/types';
-import { knownSections } from '../reader/slates';
+import { knownSections } from '../reader/sections';
 import type { Reader } from '../reader/store';
-import { kept } from '../storage';
 import { follow } from '../telemetry/after';
+import { useWords } from '../text/language';
 
 /** Offered until the paper's own sections have been seen. */
 const USUAL = ['World', 'Politics', 'Business', 'Science', 'Technology', 'Culture', 'Sport', 'Weather'];
 
-const key = (userId: string): string => `topics.${userId}`;
+interface Props {
+  reader: Reader;
+  history: HistoryEntry[];
+  /** Those that the paper knows of; nothing while it has not been heard. */
+  topics: string[] | undefined;
+}
 
-export const forgetTopics = (userId: string): void => kept.remove(key(userId));
-
-export function Topics({ reader, history }: { reader: Reader; history: HistoryEntry[] }) {
-  const [chosen, setChosen] = useState<string[]>(() => kept.get<string[]>(key(reader.userId)) ?? []);
+/** The sections that a reader wishes to see more of. */
+export function Topics({ reader, history, topics }: Props) {
+  const words = useWords().topics;
+  const [chosen, setChosen] = useState<string[]>(topics ?? []);
   const [news, setNews] = useState('');
   const read = history.flatMap(({ category }) => (category ? [category] : []));
   const seen = [...new Set([...knownSections(), ...read, ...chosen])];
@@ -26,26 +31,25 @@ export function Topics({ reader, history }: { reader: Reader; history: HistoryEn
   };
   const save = async (event: Event): Promise<void> => {
     event.preventDefault();
-    setNews('Saving…');
+    setNews(words.saving);
     try {
       const saved = savePreferences(reader.userId, chosen);
       follow(reader.userId, saved.then((accepted) => accepted?.after));
       await saved;
-      kept.set(key(reader.userId), chosen);
-      setNews('Saved. Your next front page takes them into account.');
+      setNews(words.saved);
     } catch {
-      setNews('This could not be saved just now. Please try again.');
+      setNews(words.failed);
     }
   };
 
   return (
     <section aria-labelledby="topics-title">
       <h2 class="section-name" id="topics-title">
-        What you care for
+        {words.title}
       </h2>
       <form onSubmit={save}>
         <fieldset class="topic-choice">
-          <legend>Sections that you would like to see more of</legend>
+          <legend>{words.legend}</legend>
           {sections.map((topic) => (
             <label key={topic}>
               <input type="checkbox" checked={chosen.includes(topic)} onChange={() => toggle(topic)} />
@@ -54,7 +58,7 @@ export function Topics({ reader, history }: { reader: Reader; history: HistoryEn
           ))}
         </fieldset>
         <button type="submit" class="strong">
-          Save
+          {words.save}
         </button>
         <p class="quiet news" role="status">
           {news}

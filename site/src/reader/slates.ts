@@ -1,19 +1,56 @@
-import type { Slate } from '../api/types';
+import type { Card, Slate } from '../api/types';
+import { paperTime } from '../api/time';
 import { kept, visit } from '../storage';
+import { rememberSections } from './sections';
 
-/** The latest front page of each reader in this visit: shown at once on coming back, until the next one is there. */
-const slates = new Map<string, Slate>();
+/** A front page, and when it was set. */
+export interface Edition {
+  slate: Slate;
+  /** RFC 3339. */
+  setAt: string;
+}
 
-export const lastSlate = (userId: string): Slate | undefined => slates.get(userId);
+/**
+ * The latest front page of each reader: shown at once on coming back, until the next one is there, and after a reload
+ * while the newsroom does not answer.
+ */
+const editions = new Map<string, Edition>();
+const editionKey = (userId: string): string => `edition.${userId}`;
+const EDITIONS_KEPT = 4;
 
-export function rememberSlate(userId: string, slate: Slate): void {
-  slates.set(userId, slate);
+/** As shown in this visit. */
+export const lastEdition = (userId: string): Edition | undefined => editions.get(userId);
+
+/** As kept from an earlier visit. */
+export const keptEdition = (userId: string): Edition | undefined => editions.get(userId) ?? kept.get<Edition>(editionKey(userId));
+
+export function rememberSlate(userId: string, slate: Slate): Edition {
+  const edition = { slate, setAt: paperTime().toISOString() };
+  editions.set(userId, edition);
+  for (const key of kept.keys('edition.').slice(0, -EDITIONS_KEPT)) kept.remove(key);
+  kept.set(editionKey(userId), edition);
   rememberImpression(userId, slate);
-  rememberSections(slate);
+  rememberSections(slate.recommendations);
+  return edition;
+}
+
+/** Takes what the server printed for everybody as the reader's edition, where there is none from an earlier visit. */
+export function rememberPrinted(userId: string, cards: readonly Card[]): void {
+  if (keptEdition(userId) || cards.length === 0) return;
+  const slate: Slate = {
+    user_id: userId,
+    recommendations: cards.map((card) => ({ ...card, score: 0 })),
+    impression_id: '',
+    served_by: 'newest',
+    fresh: true,
+    state: { namespace: '', partition: 0, reads: 0 },
+  };
+  editions.set(userId, { slate, setAt: paperTime().toISOString() });
 }
 
 export function forgetSlate(userId: string): void {
-  slates.delete(userId);
+  editions.delete(userId);
+  kept.remove(editionKey(userId));
   visit.remove(impressionsKey(userId));
 }
 
@@ -33,14 +70,3 @@ export function rememberImpression(userId: string, slate: Slate): void {
 
 export const impressionOf = (userId: string, articleId: number): string | undefined =>
   new Map(visit.get<[number, string][]>(impressionsKey(userId)) ?? []).get(articleId);
-
-/** The sections of the paper, as far as this browser has seen them. */
-const SECTIONS = 'sections';
-
-export const knownSections = (): string[] => kept.get<string[]>(SECTIONS) ?? [];
-
-function rememberSections(slate: Slate): void {
-  const sections = new Set(knownSections());
-  for (const { category } of slate.recommendations) if (category) sections.add(category);
-  kept.set(SECTIONS, [...sections].sort((a, b) => a.localeCompare(b)).slice(0, 40));
-}

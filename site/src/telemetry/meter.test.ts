@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ViewMeter, shareSeen } from './meter';
+import { STILL_MS, ViewMeter, shareSeen } from './meter';
 
 function meterAt(start = 0) {
   const clock = { now: start };
@@ -38,6 +38,43 @@ describe('the time in view', () => {
     clock.now = 3_000;
     expect(meter.totals().read_time).toBe(0);
     meter.hide();
+    expect(meter.totals().read_time).toBe(0);
+  });
+});
+
+describe('a reader who does nothing', () => {
+  it('counts as reading for a minute, and no longer', () => {
+    const { clock, meter } = meterAt();
+    meter.show();
+    clock.now += STILL_MS + 3_600_000;
+    expect(meter.totals().read_time).toBe(STILL_MS / 1000);
+    meter.hide();
+    expect(meter.totals().read_time).toBe(STILL_MS / 1000);
+  });
+
+  it('counts again from the moment of stirring, without the time between', () => {
+    const { clock, meter } = meterAt();
+    meter.show();
+    clock.now += STILL_MS + 500_000;
+    meter.stir();
+    clock.now += 5_000;
+    expect(meter.totals().read_time).toBe(STILL_MS / 1000 + 5);
+  });
+
+  it('loses nothing by stirring often', () => {
+    const { clock, meter } = meterAt();
+    meter.show();
+    for (let at = 0; at < 100; at++) {
+      clock.now += 1_234;
+      meter.stir();
+    }
+    expect(meter.totals().read_time).toBe(123.4);
+  });
+
+  it('is not made to count out of view', () => {
+    const { clock, meter } = meterAt();
+    meter.stir();
+    clock.now += 5_000;
     expect(meter.totals().read_time).toBe(0);
   });
 });

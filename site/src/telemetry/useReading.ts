@@ -10,6 +10,9 @@ import { View } from './view';
 import type { ViewFacts } from './view';
 
 const PERIOD_MS = 15_000;
+/** What shows that somebody is reading. */
+const STIRRINGS = ['scroll', 'pointermove', 'pointerdown', 'keydown', 'touchmove', 'wheel'] as const;
+const STIR_EVERY_MS = 1_000;
 
 /** Measures the reading of the article in `text`, from now until the page is left. */
 export function useReading(userId: string, articleId: number, text: RefObject<HTMLElement | null>): void {
@@ -29,6 +32,13 @@ export function useReading(userId: string, articleId: number, text: RefObject<HT
       const box = text.current?.getBoundingClientRect();
       if (box) meter.sawShare(shareSeen(box, window.innerHeight));
     };
+    let stirred = 0;
+    const stir = (): void => {
+      const now = performance.now();
+      if (now - stirred < STIR_EVERY_MS) return;
+      stirred = now;
+      meter.stir();
+    };
     const onVisibility = (): void => {
       if (document.visibilityState === 'hidden') {
         view.hide();
@@ -46,6 +56,7 @@ export function useReading(userId: string, articleId: number, text: RefObject<HT
       measure();
       view.tick();
     }, PERIOD_MS);
+    for (const what of STIRRINGS) window.addEventListener(what, stir, { passive: true });
     window.addEventListener('scroll', measure, { passive: true });
     window.addEventListener('resize', measure);
     document.addEventListener('visibilitychange', onVisibility);
@@ -54,6 +65,7 @@ export function useReading(userId: string, articleId: number, text: RefObject<HT
     return () => {
       cancelAnimationFrame(firstMeasure);
       clearInterval(timer);
+      for (const what of STIRRINGS) window.removeEventListener(what, stir);
       window.removeEventListener('scroll', measure);
       window.removeEventListener('resize', measure);
       document.removeEventListener('visibilitychange', onVisibility);

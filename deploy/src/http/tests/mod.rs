@@ -5,7 +5,9 @@ mod answers;
 mod bounds;
 mod keys;
 mod pages;
+mod paper;
 mod refusals;
+mod sessions;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -20,8 +22,8 @@ use abovefold_operators::{
 };
 use abovefold_schemas::{
     ArticleId, ArticleVersion, Kept, LastRecord, Marker, Offset, ReaderId,
-    keys::{reader_key, summary_key},
-    state::{ActiveReader, PartitionSummary, Read, ReaderState},
+    keys::{ValueName, reader_key, summary_key},
+    state::{ActiveReader, ArticleCounts, PartitionSummary, Read, ReaderState},
 };
 use reqwest::{Client, Method, Response, StatusCode};
 use serde_json::Value;
@@ -40,6 +42,7 @@ struct Served {
     client: Client,
     store: Arc<MemoryStore>,
     log: Arc<dyn Log>,
+    articles: Arc<EmbeddedArticles>,
     query: Query,
     reading: Arc<Reading>,
     /// Dropped, it stops the server.
@@ -94,7 +97,7 @@ impl Served {
             events_topic: "user_events".into(),
             log: log.clone(),
             store: store.clone(),
-            articles,
+            articles: articles.clone(),
             troubles: Troubles::none(),
             metrics: Arc::new(|| "# HELP abovefold_up It is.\n".into()),
             graphs: Vec::new(),
@@ -109,7 +112,7 @@ impl Served {
         };
         tokio::spawn(serve(listener, router(Arc::new(app)), Transport::new(&http), shutdown));
         let client = Client::builder().no_proxy().no_gzip().build().unwrap();
-        Self { address, client, store, log, query, reading, _stop: stop, _home: home }
+        Self { address, client, store, log, articles, query, reading, _stop: stop, _home: home }
     }
 
     async fn ask(&self, method: Method, path: &str, body: impl Into<reqwest::Body>) -> Response {
@@ -166,6 +169,30 @@ impl Served {
             .await
             .unwrap();
         self.query.refresh().await;
+    }
+
+    /// Counts these articles as read so much, in a partition of their own.
+    async fn count(&self, articles: &[(i64, f64)]) {
+        let tag = Tag { namespace: "main".into(), partition: 0 };
+        let expected = self.store.initialise(&tag, Marker::start(Offset(0))).await.unwrap();
+        let last = Some(LastRecord { offset: expected.next, hash: 1 });
+        let target = Marker { last, ..Marker::start(expected.next.next()) };
+        let put = |(id, reads): &(i64, f64)| {
+            let counts = ArticleCounts { decayed: vec![*reads; 8], time: NOON, ..ArticleCounts::default() };
+            let value = Stored { version: target.next, bytes: counts.to_kept().into() };
+            Put { key: ValueName::Article(ArticleId(*id)).to_key(), value: Some(value), mirrored: true }
+        };
+        let puts = articles.iter().map(put).collect();
+        let epoch = EpochWrite { expected, target, puts, invalidated: Vec::new() };
+        self.store.write_epoch(&tag, &epoch).await.unwrap();
+        self.query.refresh().await;
+    }
+
+    /// Publishes an article, changed.
+    async fn publish(&self, id: i64, change: impl FnOnce(&mut ArticleVersion)) {
+        let mut article = article(id);
+        change(&mut article.version);
+        self.articles.apply(vec![article], &[Offset(id as u64 + 1)]).await.unwrap();
     }
 }
 

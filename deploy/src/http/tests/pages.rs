@@ -83,7 +83,15 @@ async fn health_names_its_edges_and_the_pages_are_true() {
 #[tokio::test]
 async fn the_site_is_one_page_for_its_own_paths_and_is_not_cached_blindly() {
     let served = Served::start().await;
-    for path in ["/", "/account", "/article/7"] {
+    for path in [
+        "/",
+        "/account",
+        "/side-by-side",
+        "/search?q=Headline",
+        "/section/World",
+        "/article/7",
+        "/article/7/",
+    ] {
         let response = served.get(path).await;
         assert_eq!(response.status(), StatusCode::OK, "{path}");
         assert!(response.headers()["content-type"].to_str().unwrap().starts_with("text/html"));
@@ -95,14 +103,28 @@ async fn the_site_is_one_page_for_its_own_paths_and_is_not_cached_blindly() {
     }
     let request =
         served.client.get(format!("{}/some/where", served.address)).header("accept", "text/html,*/*");
-    assert_eq!(
-        request.send().await.unwrap().status(),
-        StatusCode::OK,
-        "a browser gets the page, which says what is missing"
-    );
+    let nowhere = request.send().await.unwrap();
+    assert_eq!(nowhere.status(), StatusCode::NOT_FOUND);
+    let page = nowhere.text().await.unwrap();
+    assert!(page.contains("id=\"paper\""), "a browser gets the page, which says what is missing");
     let plain =
         served.client.get(format!("{}/openapi.json", served.address)).header("accept-encoding", "gzip");
     assert_eq!(plain.send().await.unwrap().headers()["content-encoding"], "gzip");
+}
+
+#[test]
+fn every_operation_has_a_name_of_its_own() {
+    let document: Value = serde_json::from_str(&openapi_json()).unwrap();
+    let mut names = std::collections::BTreeSet::new();
+    for methods in document["paths"].as_object().unwrap().values() {
+        for operation in methods.as_object().unwrap().values() {
+            let name = operation["operationId"].as_str().unwrap();
+            assert!(
+                names.insert(name.to_string()),
+                "{name} is there twice: programs that are made from the document break"
+            );
+        }
+    }
 }
 
 #[test]

@@ -87,6 +87,11 @@ async fn what_cannot_be_read_at_all_is_refused_in_the_same_form() {
     assert_eq!(served.ask(Method::POST, "/event", just_fits).await.status(), StatusCode::ACCEPTED);
     served.refused(Method::GET, "/nothing/here", "", 404).await;
     served.refused(Method::GET, "/assets/no-such-file.js", "", 404).await;
-    served.refused(Method::POST, "/", "", 404).await;
+    served.refused(Method::POST, "/account", "", 404).await;
+    for page in ["/", "/article/7", "/section/World", "/search"] {
+        let refused = served.ask(Method::POST, page, "").await;
+        assert_eq!(refused.headers()["allow"], "GET,HEAD", "{page}");
+        problem(refused, 405).await;
+    }
     served.refused(Method::GET, "/demo/%ff", "", 400).await;
 }

@@ -39,7 +39,7 @@ use self::{
     wire::{Answer, Patience, Request, Wire, reason_of},
 };
 use super::{
-    Article, ArticleIndex, ArticleSettings, Filter, Hit, NearestQuery,
+    Article, ArticleIndex, ArticleSettings, Filter, Hit, NearestQuery, TitleWords,
     filter::{Sieve, check_k, check_version, checked_direction, ranked},
 };
 
@@ -131,6 +131,25 @@ impl ElasticArticles {
             self.alias
         );
         self.wire.outside(tried, reason)
+    }
+
+    /// What a search finds, latest first.
+    async fn latest(&self, tried: &str, search: Bytes, filter: &Filter) -> Result<Vec<Arc<Article>>> {
+        let whole = [("allow_partial_search_results", "false")];
+        let answer: SearchAnswer =
+            self.ask(tried, "_search", &whole, search).await?.read(&self.wire, tried)?;
+        let seen = answer.seen();
+        let articles = self.resolve(&seen).await?;
+        // An article may have changed since the search saw it.
+        let sieve = Sieve::new(filter);
+        let mut latest: Vec<Arc<Article>> = seen
+            .iter()
+            .filter_map(|seen| articles.get(&seen.id))
+            .filter(|article| sieve.admits(article))
+            .cloned()
+            .collect();
+        latest.sort_by_key(|article| (std::cmp::Reverse(article.version.published), article.id));
+        Ok(latest)
     }
 
     /// The server's version, where we may ask for it.
@@ -251,20 +270,16 @@ impl ArticleIndex for ElasticArticles {
         if k == 0 {
             return Ok(Vec::new());
         }
-        let whole = [("allow_partial_search_results", "false")];
-        let answer: SearchAnswer =
-            self.ask(TRIED, "_search", &whole, query::newest(k, filter)).await?.read(&self.wire, TRIED)?;
-        let seen = answer.seen();
-        let articles = self.resolve(&seen).await?;
-        let sieve = Sieve::new(filter);
-        let mut newest: Vec<Arc<Article>> = seen
-            .iter()
-            .filter_map(|seen| articles.get(&seen.id))
-            .filter(|article| sieve.admits(article))
-            .cloned()
-            .collect();
-        newest.sort_by_key(|article| (std::cmp::Reverse(article.version.published), article.id));
-        Ok(newest)
+        self.latest(TRIED, query::newest(k, filter), filter).await
+    }
+
+    async fn titled(&self, text: &str, k: usize, filter: &Filter) -> Result<Vec<Arc<Article>>> {
+        const TRIED: &str = "find articles by their titles";
+        check_k(k)?;
+        if k == 0 || TitleWords::of(text).is_none() {
+            return Ok(Vec::new());
+        }
+        self.latest(TRIED, query::titled(text, k, filter), filter).await
     }
 
     async fn count(&self) -> Result<usize> {

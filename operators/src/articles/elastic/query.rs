@@ -99,11 +99,21 @@ pub(super) fn nearest(direction: &[f32], k: usize, candidates: Option<usize>, fi
 
 /// The articles published last.
 pub(super) fn newest(k: usize, filter: &Filter) -> Bytes {
+    latest(k, &[conditions(filter)])
+}
+
+/// Those of them whose titles have all words of a text, the last of which may be unfinished.
+pub(super) fn titled(text: &str, k: usize, filter: &Filter) -> Bytes {
+    let words = json!({"match_bool_prefix": {"title": {"query": text, "operator": "and"}}});
+    latest(k, &[conditions(filter), words])
+}
+
+fn latest(k: usize, conditions: &[Value]) -> Bytes {
     let body = json!({
         "size": k,
         "stored_fields": NO_DOCUMENT,
         "docvalue_fields": NUMBERS,
-        "query": {"bool": {"filter": [conditions(filter)]}},
+        "query": {"bool": {"filter": conditions}},
         "sort": [{"published": "desc"}, {"article_id": "asc"}],
         "track_total_hits": false,
     });
@@ -171,5 +181,17 @@ mod tests {
         assert_eq!(body["knn"]["num_candidates"], 300, "never fewer than k");
         let body: Value = serde_json::from_str(&nearest(&[1.0], 9_000, None, &Filter::default())).unwrap();
         assert_eq!(body["knn"]["num_candidates"], 10_000, "never more than the server takes");
+    }
+
+    #[test]
+    fn titles_are_searched_among_what_passes_the_filter() {
+        let body: Value = serde_json::from_slice(&titled("council \"}", 5, &Filter::default())).unwrap();
+        let filter = &body["query"]["bool"]["filter"];
+        assert_eq!(filter[0]["bool"]["filter"][0], json!({"term": {"withdrawn": false}}));
+        assert_eq!(
+            filter[1]["match_bool_prefix"]["title"],
+            json!({"query": "council \"}", "operator": "and"})
+        );
+        assert_eq!((&body["size"], &body["sort"][0]), (&json!(5), &json!({"published": "desc"})));
     }
 }

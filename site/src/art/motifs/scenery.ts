@@ -53,7 +53,7 @@ export function raySky(plate: Plate, x: number, y: number, r: number): void {
     const point = (radius: number, a: number): string => `${n(x + radius * Math.cos(a))} ${n(y + radius * Math.sin(a))}`;
     d += `M${point(start, angle)}L${point(800, angle - half)}L${point(800, angle + half)}z`;
   }
-  plate.marks.push({ d, kind: 'ink' });
+  plate.fill(d, 'ink');
   plate.add(circle(x, y, r), { fill: 'tint' });
 }
 

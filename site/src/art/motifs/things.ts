@@ -21,7 +21,7 @@ export function football(plate: Plate): void {
   const turn = rng.range(0, 2);
   const patch = (x: number, y: number, size: number, at: number): void => {
     const five: Point[] = Array.from({ length: 5 }, (_, corner) => [x + size * Math.cos(at + (2 * Math.PI * corner) / 5), y + size * Math.sin(at + (2 * Math.PI * corner) / 5)]);
-    plate.marks.push({ d: polygon(five).d, kind: 'ink' });
+    plate.fill(polygon(five).d, 'ink');
   };
   patch(cx, cy, r * 0.3, turn);
   let seams = '';
@@ -33,7 +33,7 @@ export function football(plate: Plate): void {
     seams += `L${n(cx + r * 0.72 * Math.cos(next))} ${n(cy + r * 0.72 * Math.sin(next))}`;
     seams += `L${n(cx + r * 0.6 * Math.cos(angle + (2 * Math.PI) / 5))} ${n(cy + r * 0.6 * Math.sin(angle + (2 * Math.PI) / 5))}`;
     const rim: Point[] = [-0.24, -0.12, 0, 0.12, 0.24].map((a) => [cx + r * Math.cos(next + a), cy + r * Math.sin(next + a)]);
-    plate.marks.push({ d: polygon([...rim, [cx + r * 0.73 * Math.cos(next + 0.12), cy + r * 0.73 * Math.sin(next + 0.12)], [cx + r * 0.73 * Math.cos(next - 0.12), cy + r * 0.73 * Math.sin(next - 0.12)]]).d, kind: 'ink' });
+    plate.fill(polygon([...rim, [cx + r * 0.73 * Math.cos(next + 0.12), cy + r * 0.73 * Math.sin(next + 0.12)], [cx + r * 0.73 * Math.cos(next - 0.12), cy + r * 0.73 * Math.sin(next - 0.12)]]).d, 'ink');
   }
   plate.stroke(seams + ball.d);
 }
@@ -99,7 +99,7 @@ export function stage(plate: Plate): void {
   plate.add(below(() => -10, 46, 0, 600), { fill: 'tint', outline: false });
   let swags = '';
   for (let at = 0; at < 6; at++) swags += `M${at * 100} 40q50 52 100 0V-10H${at * 100}z`;
-  plate.marks.push({ d: swags, kind: 'tint' }, { d: swags, kind: 'line' });
+  plate.fill(swags, 'tint').stroke(swags);
 }
 
 /** A record, its grooves cut fine. */
