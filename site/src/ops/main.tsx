@@ -1,0 +1,11 @@
+import { render } from 'preact';
+import 'uplot/dist/uPlot.min.css';
+import './styles/base.css';
+import './styles/panels.css';
+import './styles/flow.css';
+import { App } from './App';
+import { connect } from './store';
+
+const root = document.getElementById('ops');
+if (root) render(<App />, root);
+connect();
