@@ -72,7 +72,7 @@ function seriesAt(ms) {
 }
 
 function lagAt(ms) {
-  const lags = [0, 1, 2, 3].map((partition) => Math.round(60 * wave(ms, 420) * (0.4 + noise(ms, 20 + partition))));
+  const lags = [0, 1, 2, 3].map((partition) => Math.round(3.4 * wave(ms, 420) * (0.2 + noise(ms, 20 + partition))));
   return Object.fromEntries([['lag', lags.reduce((sum, lag) => sum + lag)], ...lags.map((lag, partition) => [`lag.${partition}`, lag])]);
 }
 
@@ -186,6 +186,12 @@ function slate(id) {
 function answer(method, url, body) {
   const path = url.pathname;
   let found;
+  if (path === '/recommend') return { recommendations: articles.slice(0, body.k) };
+  if (path === '/event') {
+    world.ends[0] += 1;
+    world.behind[0] += 1;
+    return { status: 202, partition: 0, offset: 0, after: '' };
+  }
   if (path === '/admin/log') return { lines };
   if (path === '/admin/dead-letters') {
     const reasons = [...new Set(letters.map((letter) => letter.reason))].map((reason) => ({ reason, count: letters.filter((letter) => letter.reason === reason).length }));

@@ -37,7 +37,7 @@ interface TableProps {
 /** A table that scrolls within itself where it is wider than its place, by keys as well. */
 export function Table({ label, heads, children }: TableProps) {
   return (
-    <div class="scroll" role="region" aria-label={label} tabIndex={0}>
+    <div class="scroll" role="group" aria-label={label} tabIndex={0}>
       <table>
         <Heads heads={heads} />
         <tbody>{children}</tbody>

@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest';
 import { bytes, clock, count, milliseconds, moment, rate, share } from './format';
-import { backoff } from './stream';
 
 test('figures are short, and what is not known is a dash', () => {
   expect([0, 0.04, 0.44, 9.96, 12.4, 9994, 12_345, 123_456, 1_234_567, null].map(rate)).toEqual([
@@ -15,10 +14,4 @@ test('times are UTC, with and without a zone', () => {
   expect(moment('2026-11-27T17:00:00.5+02:00')).toBe('2026-11-27 15:00:00');
   expect(clock('2026-11-27T17:00:00')).toBe('17:00:00');
   expect([moment('soon'), moment(null)]).toEqual(['–', '–']);
-});
-
-test('a lost stream is tried again later each time, within bounds', () => {
-  expect([0, 1, 2, 3].map((failures) => backoff(failures, 0.999))).toEqual([500, 1000, 1999, 3998]);
-  expect(backoff(0, 0)).toBe(250);
-  expect(backoff(1000, 0.999)).toBeLessThanOrEqual(15_000);
 });

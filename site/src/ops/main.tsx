@@ -5,7 +5,9 @@ import './styles/panels.css';
 import './styles/flow.css';
 import { App } from './App';
 import { connect } from './store';
+import { language } from './text';
 
+document.documentElement.lang = language;
 const root = document.getElementById('ops');
 if (root) render(<App />, root);
 connect();

@@ -66,14 +66,15 @@ export function connect(everyMs = state.everyMs): void {
   stop = follow(everyMs, {
     event: heard,
     lost: (why, againInMs) => changed({ phase: { name: 'lost', why, againAt: performance.now() + againInMs } }),
-    locked: (refused) => changed({ phase: { name: 'locked', refused } }),
+    locked: (refused) => lock(refused),
   });
 }
 
-/** A call was refused for want of a key. */
+/** Shows nothing any more until a key is given. */
 export function lock(refused: boolean): void {
   stop?.();
-  changed({ phase: { name: 'locked', refused } });
+  history.load({ every_ms: state.everyMs, graphs: [], at_ms: [], series: {} });
+  changed({ phase: { name: 'locked', refused }, snapshot: undefined, graphs: [] });
 }
 
 export const now = (): Readonly<Live> => state;

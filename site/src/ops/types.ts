@@ -129,6 +129,8 @@ export interface LetterHead {
   time: string;
   bytes: number;
   reason: string;
+  /** Whether it was put back already, where that is known. */
+  put_back?: boolean;
 }
 
 export interface Letters {

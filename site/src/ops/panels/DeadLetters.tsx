@@ -18,12 +18,16 @@ export function DeadLetters() {
   const [acted, setActed] = useState(0);
   const found = useFetched(deadLetters, total === undefined ? undefined : `${total} ${acted}`);
   const [opened, setOpened] = useState<Letter>();
+  // The topic keeps what was put back: the page remembers what it did itself.
+  const [backAlready, setBackAlready] = useState<ReadonlySet<string>>(new Set());
   const letters = found?.letters ?? [];
   const back = async (which: { ids: string[] } | { all: true }): Promise<void> => {
-    await attempt(
+    const answer = await attempt(
       () => putBack(which),
       (answer) => words.putBackDone(answer.put_back, answer.still_dead),
     );
+    const sent = 'ids' in which ? which.ids : letters.map((letter) => letter.id);
+    if (answer?.still_dead === 0) setBackAlready((before) => new Set([...before, ...sent]));
     setActed((count) => count + 1);
   };
   const backAll = async (): Promise<void> => {
@@ -54,7 +58,7 @@ export function DeadLetters() {
           </ul>
           <Table label={words.deadLetters} heads={HEADS}>
             {letters.map((letter) => (
-              <Row key={letter.id} letter={letter} onLook={() => void look(letter.id)} onBack={() => void back({ ids: [letter.id] })} />
+              <Row key={letter.id} letter={letter} back={letter.put_back === true || backAlready.has(letter.id)} onLook={() => void look(letter.id)} onBack={() => void back({ ids: [letter.id] })} />
             ))}
           </Table>
         </>
@@ -64,7 +68,7 @@ export function DeadLetters() {
   );
 }
 
-function Row({ letter, onLook, onBack }: { letter: LetterHead; onLook: () => void; onBack: () => void }) {
+function Row({ letter, back, onLook, onBack }: { letter: LetterHead; back: boolean; onLook: () => void; onBack: () => void }) {
   return (
     <tr>
       <th scope="row" class="code">
@@ -77,9 +81,13 @@ function Row({ letter, onLook, onBack }: { letter: LetterHead; onLook: () => voi
         <button type="button" class="small" aria-label={words.lookAt(letter.id)} onClick={onLook}>
           {words.look}
         </button>{' '}
-        <button type="button" class="small" aria-label={words.putBackOne(letter.id)} onClick={onBack}>
-          {words.putBack}
-        </button>
+        {back ? (
+          <span class="quiet">{words.isBack}</span>
+        ) : (
+          <button type="button" class="small" aria-label={words.putBackOne(letter.id)} onClick={onBack}>
+            {words.putBack}
+          </button>
+        )}
       </td>
     </tr>
   );

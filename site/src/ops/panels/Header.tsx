@@ -65,9 +65,10 @@ function Facts() {
   const namespace = useLive((live) => live.snapshot?.namespace);
   const watermark = useLive((live) => live.snapshot?.watermark);
   const model = useLive((live) => live.snapshot?.model);
+  if (!well) return null;
   return (
     <dl class="facts">
-      <Fact name={words.health} value={well ? words[well] : words.unknown} bad={well === 'degraded'} />
+      <Fact name={words.health} value={words[well]} bad={well === 'degraded'} />
       {Object.entries(edges ?? {}).map(([name, edge]) => (
         <Fact key={name} name={words.edge[name] ?? name} value={edge.status === 'ok' ? edge.detail : `${words.down}: ${edge.detail}`} bad={edge.status !== 'ok'} wide />
       ))}

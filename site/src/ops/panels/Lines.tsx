@@ -14,7 +14,7 @@ export function Lines() {
       {lines.length === 0 ? (
         <p class="quiet">{words.noLines}</p>
       ) : (
-        <div class="scroll tall" role="region" aria-label={words.log} tabIndex={0}>
+        <div class="scroll tall" role="group" aria-label={words.log} tabIndex={0}>
           <ol class="log">
             {lines.map((line, at) => (
               <li key={`${line.time} ${at}`} data-level={line.level}>

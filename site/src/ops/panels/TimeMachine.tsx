@@ -96,7 +96,7 @@ function Controls({ reach, readers }: { reach: Reach; readers: string[] }) {
     <>
       <form class="moment" onSubmit={(event) => void show(event)}>
         <label for="moment">
-          {words.until} <output for="moment">{moment(until)}</output>
+          {words.until} <b>{moment(until)}</b>
         </label>
         <input
           id="moment"
