@@ -42,8 +42,10 @@ function Panels() {
         <Namespaces />
         <Models />
       </div>
-      <Serving />
-      <Lines />
+      <div class="column column-wide-apart">
+        <Serving />
+        <Lines />
+      </div>
       <DeadLetters />
       <TimeMachine />
     </>

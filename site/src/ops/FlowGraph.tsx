@@ -10,7 +10,7 @@ import { words } from './text';
 
 /** In units of the drawing: a pixel at a root font of 16. */
 const NODE = { height: 34, letter: 6.7, padding: 18, least: 58 };
-const SPACE = { gap: 60, rowGap: 30, margin: 16, above: 12, below: 16 };
+const SPACE = { gap: 64, rowGap: 30, margin: 16, above: 12, below: 16 };
 const GAUGE = { width: 40, height: 4 };
 
 const widthOf = (name: string): number => Math.max(NODE.least, Math.round(name.length * NODE.letter + NODE.padding));

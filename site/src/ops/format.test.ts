@@ -12,6 +12,7 @@ test('figures are short, and what is not known is a dash', () => {
 
 test('times are UTC, with and without a zone', () => {
   expect(moment('2026-11-27T17:00:00.5+02:00')).toBe('2026-11-27 15:00:00');
-  expect(clock('2026-11-27T17:00:00')).toBe('17:00:00');
+  const today = Date.parse('2026-11-27T18:00:00Z');
+  expect([clock('2026-11-27T17:00:00', today), clock('2026-11-26T17:00:00', today), clock(null, today)]).toEqual(['17:00:00', '2026-11-26 17:00:00', '–']);
   expect([moment('soon'), moment(null)]).toEqual(['–', '–']);
 });

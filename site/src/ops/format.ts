@@ -36,7 +36,11 @@ const parsed = (time: string | null | undefined): Date | undefined => {
 /** All times of the page are UTC, as in the program's log. */
 export const moment = (time: string | null | undefined): string => parsed(time)?.toISOString().slice(0, 19).replace('T', ' ') ?? NONE;
 
-export const clock = (time: string | null | undefined): string => parsed(time)?.toISOString().slice(11, 19) ?? NONE;
+/** The time of day, with the day where that is not the day of `today`. */
+export const clock = (time: string | null | undefined, today = Date.now()): string => {
+  const text = moment(time);
+  return text.startsWith(new Date(today).toISOString().slice(0, 10)) ? text.slice(11) : text;
+};
 
 export const bytes = (value: Figure): string => {
   if (!known(value)) return NONE;
