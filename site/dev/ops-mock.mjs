@@ -132,7 +132,7 @@ function snapshot(everyMs) {
   const of = (name, part) => ({ route: name, requests_per_s: series.requests_per_s * part, p50_ms: series.p50_ms * (0.6 + part), p95_ms: series.p95_ms, p99_ms: series.p99_ms });
   seq += 1;
   return {
-    at_ms: ms, seq, series, every_ms: everyMs, namespace: world.live, watermark: iso(ms - 700), paused: world.paused,
+    at_ms: ms, seq, series, every_ms: everyMs, namespace: world.live, watermark: iso(ms - 700), paused: world.paused, works: true,
     flows: graphs.map((graph, at) => ({
       name: graph.name,
       edges: edgesAt(ms, graph, at),
@@ -152,8 +152,8 @@ function snapshot(everyMs) {
     arms: [{ name: 'trees', share: 0.5, namespace: null, per_s: series.requests_per_s / 2, total: 49_620 }, { name: 'reranker', share: 0.5, namespace: 'green', per_s: series.requests_per_s / 2, total: 50_112 }],
     dead_letters: letters.length,
     namespaces: [
-      { name: 'green', live: world.live === 'green', kind: world.live === 'green' ? 'live' : 'follows', done: Math.round(world.green), total: 162_000, until: null },
-      { name: 'main', live: world.live === 'main', kind: world.live === 'main' ? 'live' : 'follows', done: 162_501, total: 162_501 + series.lag, until: null },
+      { name: 'green', live: world.live === 'green', kind: world.live === 'green' ? 'live' : 'beside', done: Math.round(world.green), total: 162_000, until: null },
+      { name: 'main', live: world.live === 'main', kind: world.live === 'main' ? 'live' : 'beside', done: 162_501, total: 162_501 + series.lag, until: null },
       { name: 'tuesday', live: false, kind: 'past', done: 90_112, total: 90_112, until: '2026-11-24T12:00:00Z' },
     ],
     model: { version: '2026-11-27-1', precision: 'bf16', device: 'cpu', digest: 'ab12cd34' },

@@ -60,7 +60,8 @@ export interface RouteNow {
 export interface NamespaceNow {
   name: string;
   live: boolean;
-  kind: 'live' | 'building' | 'follows' | 'past' | 'temporary';
+  /** `beside`: kept up to date beside the live one, or able to be; `building`: its replay has not come to its end. */
+  kind: 'live' | 'building' | 'beside' | 'past' | 'temporary';
   done: Known;
   total: Known;
   until: string | null;
@@ -91,6 +92,8 @@ export interface Snapshot {
   namespace: string;
   watermark: string | null;
   paused: boolean;
+  /** Whether this process has a worker at all. */
+  works: boolean;
   flows: FlowNow[];
   partitions: PartitionNow[];
   gru: { steps_per_s: Known; batch_fill: Known; tile: Known } | null;

@@ -90,6 +90,7 @@ const Fact = memo(function Fact({ name, value, bad, wide }: { name: string; valu
 
 function Controls() {
   const paused = useLive((live) => live.snapshot?.paused);
+  const works = useLive((live) => live.snapshot?.works);
   const everyMs = useLive((live) => live.everyMs);
   const locked = useLive((live) => live.phase.name === 'locked');
   if (locked) return null;
@@ -116,9 +117,11 @@ function Controls() {
           ))}
         </select>
       </label>
-      <button type="button" disabled={paused === undefined} onClick={() => void turn()}>
-        {paused ? words.resume : words.pause}
-      </button>
+      {works && (
+        <button type="button" onClick={() => void turn()}>
+          {paused ? words.resume : words.pause}
+        </button>
+      )}
       {hasKey() && (
         <button type="button" onClick={forget}>
           {words.keyForget}

@@ -45,7 +45,7 @@ const Row = memo(function Row({ namespace: { name, kind, done, total, until, liv
         {part !== undefined && <Bar share={part} />} <span class="nowrap">{words.progressOf(count(done), count(total))}</span>
       </td>
       <td>
-        {!isLive && kind === 'follows' && (
+        {!isLive && kind === 'beside' && (
           <button type="button" class="small" aria-label={words.promoteNamespace(name)} onClick={() => void promote(name, live)}>
             {words.promote}
           </button>

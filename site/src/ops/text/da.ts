@@ -130,7 +130,7 @@ export const da: typeof en = {
   namespaces: 'Navnerum',
   name: 'navn',
   kind: 'slags',
-  kinds: { live: 'det, læserne ser', building: 'genopbygges', follows: 'følger loggen', past: 'står ved et tidligere øjeblik', temporary: 'tidsmaskine' },
+  kinds: { live: 'det, læserne ser', building: 'genopbygges', beside: 'ved siden af', past: 'står ved et tidligere øjeblik', temporary: 'tidsmaskine' },
   progress: 'foldet',
   progressOf: (done, total) => `${done} af ${total}`,
   promote: 'Forfrem',

@@ -137,7 +137,7 @@ export const en = {
   namespaces: 'Namespaces',
   name: 'name',
   kind: 'kind',
-  kinds: { live: 'live', building: 'is being rebuilt', follows: 'follows the log', past: 'stands at a past moment', temporary: 'time machine' } as Record<string, string>,
+  kinds: { live: 'live', building: 'is being rebuilt', beside: 'beside the live one', past: 'stands at a past moment', temporary: 'time machine' } as Record<string, string>,
   progress: 'folded',
   progressOf: (done: string, total: string) => `${done} of ${total}`,
   promote: 'Promote',
