@@ -88,6 +88,25 @@ test('axe finds nothing, wide and narrow, light and dark, asking and asked', asy
   }
 });
 
+test('it can be worked by keys alone, and fits a wall', async ({ page }) => {
+  await page.setViewportSize({ width: 3840, height: 2160 });
+  await open(page);
+  expect(await page.evaluate(() => document.documentElement.scrollWidth > window.innerWidth)).toBe(false);
+  await page.keyboard.press('Tab');
+  await expect(page.getByRole('link', { name: 'Skip to the content' })).toBeFocused();
+  await page.keyboard.press('Enter');
+  await expect(page.locator('main')).toBeFocused();
+  const pause = page.getByRole('button', { name: 'Pause the worker' });
+  await pause.focus();
+  await page.keyboard.press('Enter');
+  await expect(page.getByRole('dialog').getByRole('button', { name: 'Cancel' })).toBeFocused();
+  await page.keyboard.press('Escape');
+  await expect(pause).toBeFocused();
+  const table = page.getByRole('group', { name: 'Partitions' });
+  await table.focus();
+  await expect(table).toBeFocused();
+});
+
 test('it asks for a key where one is wanted, and says when it is refused', async ({ page }) => {
   let right = false;
   await page.route('**/admin/live*', async (route) => {

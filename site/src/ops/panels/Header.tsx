@@ -70,7 +70,7 @@ function Facts() {
     <dl class="facts">
       <Fact name={words.health} value={words[well]} bad={well === 'degraded'} />
       {Object.entries(edges ?? {}).map(([name, edge]) => (
-        <Fact key={name} name={words.edge[name] ?? name} value={edge.status === 'ok' ? edge.detail : `${words.down}: ${edge.detail}`} bad={edge.status !== 'ok'} wide />
+        <Fact key={name} name={words.edge[name] ?? name} value={edge.status === 'ok' ? edge.detail : `${words.down}: ${edge.detail}`} bad={edge.status !== 'ok'} />
       ))}
       <Fact name={words.namespace} value={namespace ?? words.unknown} />
       <Fact name={words.watermark} value={moment(watermark)} />
@@ -79,11 +79,11 @@ function Facts() {
   );
 }
 
-const Fact = memo(function Fact({ name, value, bad, wide }: { name: string; value: string; bad?: boolean; wide?: boolean }) {
+const Fact = memo(function Fact({ name, value, bad }: { name: string; value: string; bad?: boolean }) {
   return (
-    <div class={wide ? 'fact fact-wide' : 'fact'} data-bad={bad ? '' : undefined}>
+    <div class="fact" data-bad={bad ? '' : undefined}>
       <dt>{name}</dt>
-      <dd title={wide ? value : undefined}>{value}</dd>
+      <dd>{value}</dd>
     </div>
   );
 });
