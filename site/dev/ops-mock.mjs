@@ -34,7 +34,11 @@ const graphs = [
 
 const iso = (ms) => new Date(ms).toISOString();
 const world = { paused: false, behind: [0, 0, 0, 0], ends: [41_200, 39_870, 40_455, 40_981], live: 'main', model: 'evening', machines: [], green: 31_000 };
-let letters = Array.from({ length: 23 }, (_, at) => ({
+const seeded = [
+  { partition: 1, offset: 0, value: '<b>no event</b> at all', reason: 'not a JSON object: expected value at line 1 column 1' },
+  { partition: 0, offset: 1_000_000_000, value: '{"user_id":"put-back","article_id":1}', reason: 'was not understood by an earlier program' },
+].map((letter) => ({ id: `user_events-${letter.partition}-${letter.offset}`, topic: 'user_events', time: iso(began), key: 'put-back', ...letter }));
+let letters = [...seeded, ...Array.from({ length: 21 }, (_, at) => ({
   id: `user_events-${at % 4}-${38_000 + 71 * at}`,
   topic: 'user_events',
   partition: at % 4,
@@ -43,7 +47,7 @@ let letters = Array.from({ length: 23 }, (_, at) => ({
   key: at % 3 === 0 ? null : `reader-${at}`,
   value: at % 2 === 0 ? '{"user_id":"ann","article_id":"<b>seven</b>"' : '{"user_id":"ann","read_time":-4}',
   reason: at % 2 === 0 ? 'not JSON: EOF while parsing an object at line 1 column 44' : 'article_id is missing',
-}));
+}))];
 const lines = [
   { level: 'error', target: 'abovefold_operators::articles', text: 'article edge does not answer: connection refused (os error 111); the articles in memory serve', before: 240 },
   { level: 'warn', target: 'abovefold_operators::query', text: 'impressions are lost: the queue is full topic=impressions', before: 320 },
@@ -187,6 +191,7 @@ function answer(method, url, body) {
   const path = url.pathname;
   let found;
   if (path === '/recommend') return { recommendations: articles.slice(0, body.k) };
+  if (path === '/demo/put-back') return { history: [{ article_id: 1 }] };
   if (path === '/event') {
     world.ends[0] += 1;
     world.behind[0] += 1;
@@ -195,12 +200,13 @@ function answer(method, url, body) {
   if (path === '/admin/log') return { lines };
   if (path === '/admin/dead-letters') {
     const reasons = [...new Set(letters.map((letter) => letter.reason))].map((reason) => ({ reason, count: letters.filter((letter) => letter.reason === reason).length }));
-    return { total: letters.length, letters: letters.slice(0, 50).map(({ id, time, value, reason }) => ({ id, time, bytes: value.length, reason })), reasons };
+    return { total: letters.length, letters: letters.slice(0, 50).map(({ id, time, value, reason, put_back = false }) => ({ id, time, bytes: value.length, reason, put_back })), reasons };
   }
   if (path === '/admin/dead-letters/put-back') {
     const chosen = letters.filter((letter) => body.all || body.ids.includes(letter.id));
-    letters = letters.filter((letter) => !chosen.includes(letter));
-    return { put_back: chosen.length, still_dead: 0 };
+    const dead = chosen.filter((letter) => letter.value.startsWith('<'));
+    for (const letter of chosen) letter.put_back = !dead.includes(letter);
+    return { put_back: chosen.length - dead.length, still_dead: dead.length };
   }
   if ((found = /^\/admin\/dead-letters\/(.+)$/.exec(path))) return letters.find((letter) => letter.id === decodeURIComponent(found[1])) ?? { status: 404, detail: 'no such dead letter' };
   if ((found = /^\/admin\/namespaces\/(\w+)\/promote$/.exec(path))) {

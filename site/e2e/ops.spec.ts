@@ -145,15 +145,26 @@ test('it says when its data is old, and recovers by itself', async ({ page, cont
   await expect(page.locator('.freshness')).toHaveText(/^live/, { timeout: 30_000 });
 });
 
-test('a dead letter is looked at and put back', async ({ page }) => {
+test('a dead letter is looked at and put back, once it can be read', async ({ page, request }) => {
   await open(page);
-  const row = page.locator('.panel-letters').locator('tbody tr').first();
-  await row.getByRole('button', { name: /^Look at/ }).click();
-  await expect(page.getByRole('dialog').locator('pre')).not.toBeEmpty();
+  const letter = (reason: RegExp) => page.locator('.panel-letters tbody tr').filter({ hasText: reason }).first();
+  // What is no event still is none, and is shown as the text that it is.
+  const dead = letter(/not a JSON object/);
+  await dead.getByRole('button', { name: /^Look at/ }).click();
+  await expect(page.getByRole('dialog').locator('pre')).toHaveText('<b>no event</b> at all');
   expect(await violations(page)).toEqual([]);
   await page.getByRole('button', { name: 'Close' }).click();
-  await row.getByRole('button', { name: /^Put back/ }).click();
-  await expect(page.locator('.notice')).toHaveText(/\d put back/);
+  await dead.getByRole('button', { name: /^Put back/ }).click();
+  await expect(page.locator('.notice')).toHaveText(/^0 put back, 1 still cannot be read\./);
+  // What an earlier program did not understand counts from now on.
+  const understood = letter(/by an earlier program/);
+  await understood.getByRole('button', { name: /^Put back/ }).click();
+  await expect(page.locator('.notice')).toHaveText(/^1 put back\./);
+  await expect(understood.getByText('is back')).toBeVisible();
+  await expect(async () => {
+    const { history } = (await (await request.get('/demo/put-back')).json()) as { history: { article_id: number }[] };
+    expect(history.map((read) => read.article_id)).toEqual([1]);
+  }).toPass({ timeout: 20_000 });
 });
 
 test('the time machine shows a front page of then beside the one of now', async ({ page }) => {
