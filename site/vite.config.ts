@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config';
 const api = process.env['ABOVEFOLD_URL'] ?? 'http://127.0.0.1:8000';
 
 /** The API's paths, by how they begin. */
-const apiPaths = ['/recommend', '/event', '/articles', '/users/', '/readers/', '/demo/', '/session', '/health'];
+const apiPaths = ['/recommend', '/event', '/articles', '/users/', '/readers/', '/demo/', '/session', '/health', '/admin/'];
 
 export default defineConfig({
   // JSX settings are taken from tsconfig.json, so no plugin is needed.
@@ -13,6 +13,8 @@ export default defineConfig({
     // Everything stays a file of its own: the content security policy allows no inline script or style.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    // The newspaper, and the operations page, which the program serves at /ops.
+    rolldownOptions: { input: ['index.html', 'ops.html'] },
     reportCompressedSize: true,
   },
   server: { proxy: Object.fromEntries(apiPaths.map((path) => [path, api])) },

@@ -113,6 +113,7 @@ async fn replay(log: &MemoryLog, model: &Inference) -> Result<()> {
         member: None,
         admit: None,
         stop: stopped,
+        pause: abovefold_engine::Pause::default(),
         troubles: Troubles::none(),
         runtime: Runtime::real(),
     };

@@ -19,9 +19,11 @@ mod owner;
 mod pointer;
 mod ranking;
 mod reads;
+mod recent;
 mod session;
 mod strays;
 mod telemetry;
+mod time_machine;
 mod waiting;
 mod worker;
 

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use abovefold_engine::{Runtime, Troubles, state::Tag};
+use abovefold_engine::{Pause, Runtime, Troubles, state::Tag};
 use abovefold_models::{Inference, ModelFacts, ModelFolder};
 use abovefold_operators::{features::ColumnRanker, learning::Learned, query::ServingModel};
 use abovefold_schemas::{Marker, Offset, records::NamespaceRecord};
@@ -27,6 +27,8 @@ pub struct Session {
     pub folder: PathBuf,
     /// Becomes true when the process shall end.
     pub stop: watch::Receiver<bool>,
+    /// While it is set, the worker of this process takes nothing from the log.
+    pub pause: Pause,
     /// Partitions of this process that stand still.
     pub troubles: Troubles,
     /// What was learned, once a read path of this process follows it.

@@ -3,9 +3,9 @@
 use std::{io::IsTerminal, sync::OnceLock};
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
 
-use crate::config::LoggingConfig;
+use crate::{config::LoggingConfig, recent::Keep};
 
 /// Seconds, from a quarter of a millisecond to ten seconds.
 const SECONDS: [f64; 14] =
@@ -26,15 +26,15 @@ pub fn start_logging(config: &LoggingConfig) -> anyhow::Result<()> {
     };
     let filter = EnvFilter::try_new(&filter)
         .map_err(|error| anyhow::anyhow!("read logging.filter {filter:?}: {error}"))?;
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let lines = tracing_subscriber::fmt::layer()
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
+    let logged = tracing_subscriber::registry().with(filter).with(Keep::new());
     // A second start within one process (tests) keeps the first.
     if config.json {
-        subscriber.json().try_init().ok();
+        logged.with(lines.json()).try_init().ok();
     } else {
-        subscriber.with_target(false).try_init().ok();
+        logged.with(lines.with_target(false)).try_init().ok();
     }
     Ok(())
 }

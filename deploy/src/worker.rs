@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use abovefold_engine::{Admit, Dataflow, EngineError, Graph, Result as EngineResult, Task};
+use abovefold_engine::{Admit, Dataflow, EngineError, Pause, Result as EngineResult, Task, Watched};
 use abovefold_models::Inference;
 use abovefold_operators::{
     fold::SessionModel,
@@ -29,8 +29,8 @@ pub struct Worker {
     /// Becomes true when the worker finds its namespace dropped.
     dropped: Arc<AtomicBool>,
     flows: Vec<Task<EngineResult<()>>>,
-    /// What they are made of.
-    pub graphs: Vec<Graph>,
+    /// What they are made of, with their counters.
+    pub watched: Vec<Watched>,
 }
 
 /// What the dataflows of this session share.
@@ -48,6 +48,7 @@ fn context(session: &Session, namespace: &NamespaceRecord, dropped: &Arc<AtomicB
         member: Some(config.member.clone()).filter(|member| !member.is_empty()),
         admit: Some(admit(&session.edges, namespace, dropped)),
         stop: session.stop.clone(),
+        pause: session.pause.clone(),
         troubles: session.troubles.clone(),
         runtime: session.background.clone(),
     }
@@ -108,7 +109,7 @@ impl Worker {
     ) -> anyhow::Result<Self> {
         let dropped = Arc::default();
         let context = context(session, namespace, &dropped);
-        let mut worker = Self { dropped, flows: Vec::new(), graphs: Vec::new() };
+        let mut worker = Self { dropped, flows: Vec::new(), watched: Vec::new() };
         worker.add(session, write_path(&context, namespace, session_model(inference), None));
         worker.add(session, intake(&context).await?);
         let indexer = Indexer {
@@ -118,10 +119,10 @@ impl Worker {
             stop: session.stop.clone(),
             runtime: session.background.clone(),
         };
-        worker.graphs.push(Indexer::graph());
+        worker.watched.push(Watched::bare(Indexer::graph()));
         worker.flows.push(session.background.spawn(indexer.run()));
         if session.config.learner.enabled {
-            worker.graphs.push(LearnerFlow::graph());
+            worker.watched.push(Watched::bare(LearnerFlow::graph()));
             let learner = learner(session, &context);
             worker.flows.push(session.background.spawn(async move {
                 // Readers' state does not depend on it: everything else goes on.
@@ -143,6 +144,8 @@ impl Worker {
     ) -> Self {
         let dropped = Arc::default();
         let mut context = context(session, namespace, &dropped);
+        // It is the worker of the namespace that readers see who rests.
+        context.pause = Pause::default();
         // A replay has nobody to wait for: an epoch is cut as soon as the one before is written.
         context.window.length = std::time::Duration::ZERO;
         // Every epoch of it has a backlog behind it: there is one size.
@@ -154,13 +157,13 @@ impl Worker {
             0 => REPLAY_RECORDS,
             records => records,
         };
-        let mut worker = Self { dropped, flows: Vec::new(), graphs: Vec::new() };
+        let mut worker = Self { dropped, flows: Vec::new(), watched: Vec::new() };
         worker.add(session, write_path(&context, namespace, session_model(inference), until));
         worker
     }
 
     fn add(&mut self, session: &Session, flow: Dataflow) {
-        self.graphs.push(flow.graph().clone());
+        self.watched.push(flow.watched());
         self.flows.push(session.background.spawn(flow.finish()));
     }
 

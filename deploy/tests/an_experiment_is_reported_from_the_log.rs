@@ -268,7 +268,7 @@ fn a_running_program_serves_readers_by_their_arm_and_the_report_finds_them_there
         close(&arm["reads_per_slate"], 0.5);
         assert_eq!(arm["ci"], Value::Null, "all readers are alike");
     }
-    assert!(http::get(&address, "/ops").body.contains("old 50.0 %, new 50.0 %"));
+    assert!(http::get(&address, "/ops/plain").body.contains("old 50.0 %, new 50.0 %"));
     let rows = home.json_lines(&["sql", "--json", "SELECT DISTINCT arm FROM impressions ORDER BY arm"]);
     assert_eq!(rows, [json!({"arm": "new"}), json!({"arm": "old"})]);
     assert_eq!(program.terminate().0, Some(0));
@@ -312,7 +312,7 @@ fn an_arm_can_have_a_namespace_and_a_model_of_its_own() {
             assert_eq!((&slate["arm"], &slate["state"]["namespace"]), (&json!(arm), &json!(namespace)));
         }
     }
-    assert!(http::get(&address, "/ops").body.contains("old 50.0 %, new 50.0 % (namespace green)"));
+    assert!(http::get(&address, "/ops/plain").body.contains("old 50.0 %, new 50.0 % (namespace green)"));
     let found = eventually("all slates are in the log", || {
         let found = home.json(&["experiment", "report", "--json"]);
         (found["slates"] == 6).then_some(found)

@@ -71,7 +71,7 @@ fn a_token_is_made_by_the_program_and_taken_by_it() {
     assert_eq!(status(&address, "/demo/ann", token.trim()), 200);
     assert_eq!(status(&address, "/demo/bob", token.trim()), 403);
     assert_eq!(status(&address, "/demo/ann", old.trim()), 401);
-    assert_eq!(status(&address, "/ops", token.trim()), 403);
+    assert_eq!(status(&address, "/ops/plain", token.trim()), 403);
     // Programs that ask the owner of the home do so by another door.
     home.done(&["inspect", "lag", "--json"]);
     let checked = home.done(&["check"]);

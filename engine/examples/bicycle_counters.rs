@@ -124,6 +124,7 @@ async fn work(log: &Arc<dyn Log>, store: &Arc<dyn StateStore>, runtime: &Runtime
         store: store.clone(),
         signals,
         stop: stopped,
+        pause: abovefold_engine::Pause::default(),
         troubles: Troubles::none(),
         runtime: runtime.clone(),
     };

@@ -1,11 +1,12 @@
 //! A dataflow: operators as tasks, joined by bounded channels.
 
-use std::{fmt, future::Future};
+use std::{fmt, future::Future, sync::Arc};
 
 use futures::{FutureExt, Stream, StreamExt, future::BoxFuture};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::graph::{Graph, Node};
+use crate::meter::{EdgeMeter, NodeMeter, Watched};
 use crate::{
     error::{EngineError, Result},
     operator::{Emitter, NEXT_HAS_STOPPED, Operator},
@@ -22,6 +23,8 @@ pub const CHANNEL_CAPACITY: usize = 16;
 /// order), or at the first error, which stops all of it. Dropped while it runs, it stops where it is, as a crash would.
 pub struct Dataflow {
     graph: Graph,
+    /// The counters of what each node emits, and of what it holds.
+    meters: Vec<(Arc<EdgeMeter>, Arc<NodeMeter>)>,
     runtime: Runtime,
     /// Steps that were not started yet.
     steps: Vec<BoxFuture<'static, Result<()>>>,
@@ -33,6 +36,7 @@ pub struct Dataflow {
 #[derive(Debug)]
 pub struct Stage<T> {
     node: usize,
+    meter: Arc<EdgeMeter>,
     receiver: mpsc::Receiver<T>,
 }
 
@@ -49,12 +53,21 @@ impl Dataflow {
     /// An empty dataflow.
     pub fn new(name: &str, runtime: Runtime) -> Self {
         let graph = Graph { name: name.into(), ..Graph::default() };
-        Self { graph, runtime, steps: Vec::new(), tasks: Vec::new(), failures: mpsc::unbounded_channel() }
+        let (meters, steps, tasks) = (Vec::new(), Vec::new(), Vec::new());
+        Self { graph, meters, runtime, steps, tasks, failures: mpsc::unbounded_channel() }
     }
 
     /// What it is made of.
     pub fn graph(&self) -> &Graph {
         &self.graph
+    }
+
+    /// What it is made of, with the counters of its steps, which go on counting.
+    pub fn watched(&self) -> Watched {
+        let graph = self.graph.clone();
+        let edges = graph.edges.iter().map(|(from, _)| self.meters[*from].0.clone()).collect();
+        let nodes = self.meters.iter().map(|(_, node)| node.clone()).collect();
+        Watched { graph, edges, nodes }
     }
 
     /// Adds a source: a stream, whose end ends the dataflow and whose error stops it.
@@ -63,10 +76,9 @@ impl Dataflow {
         name: &'static str,
         stream: impl Stream<Item = Result<T>> + Send + 'static,
     ) -> Stage<T> {
-        let (sender, stage) = self.stage(Node::source::<T>(name), None);
+        let (mut out, stage) = self.stage(Node::source::<T>(name), None);
         self.step(async move {
             let mut stream = std::pin::pin!(stream);
-            let mut out = Emitter::new(sender);
             while let Some(message) = stream.next().await {
                 out.emit(message?).await?;
             }
@@ -81,8 +93,8 @@ impl Dataflow {
         T: Send + 'static,
         F: Future<Output = Result<()>> + Send + 'static,
     {
-        let (sender, stage) = self.stage(Node::source::<T>(name), None);
-        self.step(run(Emitter::new(sender)));
+        let (out, stage) = self.stage(Node::source::<T>(name), None);
+        self.step(run(out));
         stage
     }
 
@@ -133,12 +145,15 @@ impl Dataflow {
         }
     }
 
-    fn stage<T>(&mut self, node: Node, from: Option<usize>) -> (mpsc::Sender<T>, Stage<T>) {
+    fn stage<T>(&mut self, node: Node, from: Option<usize>) -> (Emitter<T>, Stage<T>) {
         let place = self.graph.nodes.len();
         self.graph.nodes.push(node);
         self.graph.edges.extend(from.map(|from| (from, place)));
         let (sender, receiver) = mpsc::channel(CHANNEL_CAPACITY);
-        (sender, Stage { node: place, receiver })
+        let meter = Arc::new(EdgeMeter::new(CHANNEL_CAPACITY));
+        self.meters.push((meter.clone(), Arc::default()));
+        let emitter = Emitter::metered(sender, meter.clone(), self.runtime.clone());
+        (emitter, Stage { node: place, meter, receiver })
     }
 
     fn step(&mut self, run: impl Future<Output = Result<()>> + Send + 'static) {
@@ -217,9 +232,9 @@ impl<T: Send + 'static> Stage<T> {
     }
 
     fn join<O: Operator<In = T>>(self, flow: &mut Dataflow, node: Node, operator: O) -> Stage<O::Out> {
-        let (sender, stage) = flow.stage(node, Some(self.node));
-        let runtime = flow.runtime.clone();
-        flow.step(run_operator(operator, self.receiver, Emitter::new(sender), runtime));
+        let (out, stage) = flow.stage(node, Some(self.node));
+        let meters = (self.meter, flow.meters[stage.node].1.clone());
+        flow.step(run_operator(operator, self.receiver, out, meters, flow.runtime.clone()));
         stage
     }
 }
@@ -228,6 +243,7 @@ async fn run_operator<O: Operator>(
     mut operator: O,
     mut input: mpsc::Receiver<O::In>,
     mut out: Emitter<O::Out>,
+    (edge, node): (Arc<EdgeMeter>, Arc<NodeMeter>),
     runtime: Runtime,
 ) -> Result<()> {
     let name = operator.name();
@@ -245,11 +261,13 @@ async fn run_operator<O: Operator>(
             () = alarm => operator.alarm(&mut out).await?,
             message = input.recv() => match message {
                 Some(message) => {
+                    edge.taken(operator.rows(&message));
                     metrics::gauge!(crate::metrics::QUEUE_FILL, "operator" => name).set(input.len() as f64);
                     operator.handle(message, &mut out).await?;
                 }
                 None => return operator.flush(&mut out).await,
             },
         }
+        node.holds(operator.held());
     }
 }

@@ -57,6 +57,14 @@ pub enum Feed<T> {
 }
 
 impl<T> Feed<T> {
+    /// How many rows its data holds; none where it has no data.
+    pub fn rows(&self, of: impl FnOnce(&T) -> usize) -> usize {
+        match self {
+            Self::Data { data, .. } => of(data),
+            Self::Begin { .. } | Self::End { .. } | Self::Acked { .. } | Self::Hurry { .. } => 0,
+        }
+    }
+
     /// The same message with its data changed.
     pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Feed<U> {
         match self {
@@ -123,6 +131,13 @@ pub struct Epoch<T> {
     pub target: Marker,
     /// The records, in order.
     pub runs: Vec<T>,
+}
+
+impl<T: Run> Epoch<T> {
+    /// How many records it covers.
+    pub fn records(&self) -> usize {
+        self.runs.iter().map(Run::records).sum()
+    }
 }
 
 /// What the end of a dataflow tells its source.

@@ -1,6 +1,6 @@
 //! The operator: one step of a dataflow.
 
-use std::future::Future;
+use std::{future::Future, sync::Arc};
 
 use abovefold_schemas::Timestamp;
 use bytes::Bytes;
@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     error::{EngineError, Result},
+    meter::{EdgeMeter, Held},
     runtime::Runtime,
 };
 
@@ -72,6 +73,16 @@ pub trait Operator: Send + 'static {
         out: &mut Emitter<Self::Out>,
     ) -> impl Future<Output = Result<()>> + Send;
 
+    /// How many rows a message holds, for the metrics: a message is one unless told otherwise.
+    fn rows(&self, _input: &Self::In) -> usize {
+        1
+    }
+
+    /// What was taken in and waits to be handed on, for the metrics; asked after every message.
+    fn held(&self) -> Held {
+        Held::default()
+    }
+
     /// Called once, before the first message.
     fn start(&mut self, _runtime: &Runtime) -> impl Future<Output = Result<()>> + Send {
         async { Ok(()) }
@@ -123,12 +134,18 @@ pub(crate) const NEXT_HAS_STOPPED: &str = "it has stopped";
 #[derive(Debug)]
 pub struct Emitter<T> {
     sender: mpsc::Sender<T>,
+    meter: Option<(Arc<EdgeMeter>, Runtime)>,
 }
 
 impl<T> Emitter<T> {
     /// An emitter into a channel.
     pub fn new(sender: mpsc::Sender<T>) -> Self {
-        Self { sender }
+        Self { sender, meter: None }
+    }
+
+    /// An emitter into a channel whose counters are looked at.
+    pub(crate) fn metered(sender: mpsc::Sender<T>, meter: Arc<EdgeMeter>, runtime: Runtime) -> Self {
+        Self { sender, meter: Some((meter, runtime)) }
     }
 
     /// Hands a message on; waits while the next step is busy and its channel is full.
@@ -136,9 +153,17 @@ impl<T> Emitter<T> {
     /// # Errors
     /// When the next step has stopped.
     pub async fn emit(&mut self, message: T) -> Result<()> {
-        self.sender
-            .send(message)
-            .await
-            .map_err(|_| EngineError::ours("hand a message to the next operator", NEXT_HAS_STOPPED))
+        let waits = self.meter.as_ref().filter(|_| self.sender.capacity() == 0);
+        if let Some((meter, runtime)) = waits {
+            meter.waits(runtime.now());
+        }
+        let sent = self.sender.send(message).await;
+        if let Some((meter, runtime)) = waits {
+            meter.waited(runtime.now());
+        }
+        if let Some((meter, _)) = &self.meter {
+            meter.sent();
+        }
+        sent.map_err(|_| EngineError::ours("hand a message to the next operator", NEXT_HAS_STOPPED))
     }
 }

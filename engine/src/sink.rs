@@ -76,6 +76,10 @@ impl Operator for EpochSink {
         "sink"
     }
 
+    fn rows(&self, input: &Self::In) -> usize {
+        input.rows(|epoch| epoch.target.next.0.saturating_sub(epoch.expected.next.0) as usize)
+    }
+
     async fn handle(&mut self, input: Self::In, _out: &mut Emitter<()>) -> Result<()> {
         let Feed::Data { lease, data } = input else { return Ok(()) };
         let writer = self.writer(lease.partition);

@@ -7,6 +7,7 @@ use abovefold_schemas::{Marker, Offset, Timestamp};
 use crate::{
     error::Result,
     feed::{Epoch, Feed, Lease, Run},
+    meter::Held,
     metrics::EPOCH_RECORDS,
     operator::{Emitter, Operator},
     runtime::Runtime,
@@ -140,6 +141,18 @@ impl<T: Run> Operator for TumblingWindow<T> {
 
     fn name(&self) -> &'static str {
         "window"
+    }
+
+    fn rows(&self, input: &Feed<T>) -> usize {
+        input.rows(Run::records)
+    }
+
+    fn held(&self) -> Held {
+        let open = self.lanes.values().filter(|lane| !lane.pending.is_empty());
+        open.fold(Held::default(), |held, lane| Held {
+            windows: held.windows + 1,
+            rows: held.rows + lane.pending_records,
+        })
     }
 
     async fn handle(&mut self, input: Feed<T>, out: &mut Emitter<Self::Out>) -> Result<()> {

@@ -57,6 +57,7 @@ impl World {
             store: self.store.clone(),
             signals,
             stop: stopped,
+            pause: abovefold_engine::Pause::default(),
             troubles: Troubles::none(),
             runtime: self.runtime.clone(),
         };

@@ -156,6 +156,10 @@ impl Operator for Decode {
         "decode"
     }
 
+    fn rows(&self, input: &Self::In) -> usize {
+        input.rows(Run::records)
+    }
+
     async fn handle(&mut self, input: Self::In, out: &mut Emitter<Self::Out>) -> Result<()> {
         let decoded = input.map(|run| self.run(run));
         out.emit(decoded).await

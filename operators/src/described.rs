@@ -36,6 +36,7 @@ pub fn graphs(steps: &Steps) -> Vec<Graph> {
         member: None,
         admit: None,
         stop: stopped,
+        pause: abovefold_engine::Pause::default(),
         troubles: Troubles::none(),
         runtime: runtime.clone(),
         topics: topics.clone(),

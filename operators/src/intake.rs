@@ -203,6 +203,10 @@ impl Operator for Intake {
         "intake"
     }
 
+    fn rows(&self, input: &Self::In) -> usize {
+        input.rows(Epoch::records)
+    }
+
     async fn handle(&mut self, input: Self::In, out: &mut Emitter<Self::Out>) -> Result<()> {
         match input {
             Feed::Data { lease, data: epoch } => match self.pass_on(lease, &epoch).await {

@@ -105,6 +105,10 @@ impl Operator for KeyByReader {
         "key by reader"
     }
 
+    fn rows(&self, input: &Self::In) -> usize {
+        input.rows(Epoch::records)
+    }
+
     async fn handle(&mut self, input: Self::In, out: &mut Emitter<Self::Out>) -> Result<()> {
         let keyed = input.try_map(|lease, epoch| self.key(lease.partition, &epoch))?;
         out.emit(keyed).await

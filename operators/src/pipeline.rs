@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use abovefold_engine::{
-    Admit, Dataflow, EpochSink, PartitionedSource, Result, Runtime, SourceSettings, Troubles, TumblingWindow,
-    WindowSettings,
+    Admit, Dataflow, EpochSink, PartitionedSource, Pause, Result, Runtime, SourceSettings, Troubles,
+    TumblingWindow, WindowSettings,
     log::{Log, Membership},
     retry::persist,
     state::StateStore,
@@ -77,6 +77,8 @@ pub struct WorkerContext {
     pub admit: Option<Admit>,
     /// Becomes true when the dataflows shall end.
     pub stop: watch::Receiver<bool>,
+    /// While it is set, nothing is taken from the log.
+    pub pause: Pause,
     /// Where partitions that stand still are reported.
     pub troubles: Troubles,
     /// Clock, tasks, chance.
@@ -110,6 +112,7 @@ impl WorkerContext {
             store: self.store.clone(),
             signals,
             stop: self.stop.clone(),
+            pause: self.pause.clone(),
             troubles: self.troubles.clone(),
             runtime: self.runtime.clone(),
         };

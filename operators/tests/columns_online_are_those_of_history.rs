@@ -94,6 +94,7 @@ impl World {
             group: "test".into(),
             member: None,
             admit: None,
+            pause: abovefold_engine::Pause::default(),
             troubles: Troubles::none(),
             stop: stopped.clone(),
             runtime: runtime.clone(),

@@ -200,6 +200,7 @@ impl World {
                 group: format!("{way:?}"),
                 member: None,
                 admit: None,
+                pause: abovefold_engine::Pause::default(),
                 troubles: Troubles::none(),
                 stop: stopped.clone(),
                 runtime: self.runtime.clone(),

@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use abovefold_engine::{
-    Runtime, Troubles,
+    Pause, Runtime, Troubles,
     log::{NewRecord, Position},
 };
 use abovefold_operators::query::{Query, Request, Slate};
@@ -69,6 +69,7 @@ pub async fn run(mut config: Config, exit: bool, seed: u64, output: Output) -> a
         output,
         folder: std::env::current_dir().context("find the current folder")?,
         stop: stopped,
+        pause: Pause::default(),
         troubles: Troubles::none(),
         learned: Arc::default(),
     };
@@ -82,7 +83,7 @@ pub async fn run(mut config: Config, exit: bool, seed: u64, output: Output) -> a
     let arms = arms::start(&session, &namespace, model.as_ref()).await?;
     let worker =
         Worker::start(&session, &namespace, model.as_ref().map(|model| model.inference.clone())).await?;
-    let graphs = worker.graphs.clone();
+    let watched = worker.watched.clone();
     let shown = async {
         fill(&session, &data).await?;
         if exit {
@@ -90,7 +91,7 @@ pub async fn run(mut config: Config, exit: bool, seed: u64, output: Output) -> a
             show(&session, &query, seed).await?;
             drop(query);
         } else {
-            let reading = serve::listen_on(&session, door, &namespace, loaded, arms, graphs);
+            let reading = serve::listen_on(&session, door, &namespace, loaded, arms, watched);
             tokio::try_join!(reading, live(&session, &data))?;
         }
         stop.send_replace(true);

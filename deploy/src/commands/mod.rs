@@ -1,7 +1,7 @@
 //! The commands: one file each.
 
 mod check;
-mod dead_letters;
+pub mod dead_letters;
 mod demo;
 mod evaluate;
 mod experiment;
@@ -9,9 +9,9 @@ mod generate;
 mod index;
 mod inspect;
 mod learner;
-mod namespace;
+pub mod namespace;
 mod rekey;
-mod replay;
+pub mod replay;
 mod serve;
 mod simulate;
 mod sql;
@@ -20,13 +20,13 @@ mod train;
 
 use std::sync::Arc;
 
-use abovefold_engine::{Runtime, Troubles};
+use abovefold_engine::{Pause, Runtime, Troubles};
 use anyhow::{Context, bail};
 use clap::Parser;
 use tokio::sync::watch;
 
 pub use evaluate::Retrain;
-pub use serve::query;
+pub use serve::{keep_forgetting, query, query_of_a_past};
 pub use train::Settings as TrainSettings;
 
 use crate::{
@@ -127,6 +127,7 @@ pub async fn run(cli: Cli, output: Output) -> anyhow::Result<()> {
         output,
         folder: std::env::current_dir().context("find the current folder")?,
         stop: stop_signal()?,
+        pause: Pause::default(),
         troubles: Troubles::none(),
         learned: Arc::default(),
     };

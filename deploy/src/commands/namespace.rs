@@ -7,7 +7,8 @@ use abovefold_schemas::{
     records::{NamespaceChange, NamespaceRecord},
 };
 use anyhow::bail;
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{
     cli::NamespaceAction,
@@ -28,8 +29,11 @@ pub async fn run(session: &Session, action: &NamespaceAction) -> anyhow::Result<
     }
 }
 
-/// First the topic, so that a worker that still lives finds the namespace gone, then the state.
-async fn drop(session: &Session, namespaces: &Namespaces, name: &str) -> anyhow::Result<()> {
+/// Drops a namespace: first the topic, so that a worker that still lives finds the namespace gone, then the state.
+///
+/// # Errors
+/// When there is none of this name, it is live, or an edge does not answer.
+pub async fn drop(session: &Session, namespaces: &Namespaces, name: &str) -> anyhow::Result<()> {
     let record = match namespaces.get(name) {
         Ok(record) => record,
         // Of one that is no longer in the topic, something may be left: a drop that was cut short, a worker that began at that moment.
@@ -62,26 +66,70 @@ async fn is_left(session: &Session, name: &str) -> anyhow::Result<bool> {
 async fn list(session: &Session, namespaces: &Namespaces, json: bool) -> anyhow::Result<()> {
     for record in namespaces.records.values() {
         let live = namespaces.live.as_ref() == Some(&record.name);
-        let markers = session.markers(&record.name).await?;
-        let first = |partition: usize| record.first_offsets.get(partition).copied().unwrap_or_default();
-        let offsets: Vec<u64> = markers
-            .iter()
-            .enumerate()
-            .map(|(partition, next)| next.map_or(first(partition), |next| next.0))
-            .collect();
-        session.output.line(if json {
-            json!({
-                "name": record.name, "live": live, "fold_version": record.fold_version, "session_model": record.session_model,
-                "precision": record.precision, "device_class": record.device_class, "first_offsets": record.first_offsets,
-                "base_article_offsets": record.base_article_offsets, "until": record.until, "searched": record.searched,
-                "markers": offsets, "created": Timestamp(record.created).to_rfc3339(),
-            })
-            .to_string()
-        } else {
-            in_words(record, live, &offsets)
+        let markers = markers(session, record).await?;
+        session.output.line(match json {
+            true => serde_json::to_string(&Listed::of(record, live, markers))?,
+            false => in_words(record, live, &markers),
         });
     }
     Ok(())
+}
+
+/// How far a namespace is folded, by partition; its first offset where nothing is.
+///
+/// # Errors
+/// When the state store does not answer.
+pub async fn markers(session: &Session, record: &NamespaceRecord) -> anyhow::Result<Vec<u64>> {
+    let first = |partition: usize| record.first_offsets.get(partition).copied().unwrap_or_default();
+    let markers = session.markers(&record.name).await?.into_iter().enumerate();
+    Ok(markers.map(|(partition, next)| next.map_or(first(partition), |next| next.0)).collect())
+}
+
+/// A namespace as listings say it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Listed {
+    name: String,
+    /// Whether readers see it.
+    live: bool,
+    fold_version: u32,
+    /// The digest of the session model's weights; `none` without one.
+    session_model: String,
+    /// `f32` or `bf16`; `none` without a model.
+    precision: String,
+    /// `cpu` or `cuda`; `none` without a model.
+    device_class: String,
+    /// The first offset folded, by partition.
+    first_offsets: Vec<u64>,
+    /// Article versions below these offsets are known from the start.
+    base_article_offsets: Vec<u64>,
+    /// The past moment at which it stands, by partition; null for one that is folded on.
+    until: Option<Vec<u64>>,
+    /// Up to where the log was searched for readers who asked to be forgotten since that moment.
+    searched: Option<Vec<u64>>,
+    /// The first offset that is not folded, by partition.
+    markers: Vec<u64>,
+    /// When it was made (RFC 3339).
+    created: String,
+}
+
+impl Listed {
+    /// Of a namespace's record, and how far it is folded.
+    pub fn of(record: &NamespaceRecord, live: bool, markers: Vec<u64>) -> Self {
+        Self {
+            name: record.name.clone(),
+            live,
+            fold_version: record.fold_version,
+            session_model: record.session_model.clone(),
+            precision: record.precision.clone(),
+            device_class: record.device_class.clone(),
+            first_offsets: record.first_offsets.clone(),
+            base_article_offsets: record.base_article_offsets.clone(),
+            until: record.until.clone(),
+            searched: record.searched.clone(),
+            markers,
+            created: Timestamp(record.created).to_rfc3339(),
+        }
+    }
 }
 
 fn in_words(record: &NamespaceRecord, live: bool, markers: &[u64]) -> String {
@@ -103,8 +151,36 @@ fn in_words(record: &NamespaceRecord, live: bool, markers: &[u64]) -> String {
     )
 }
 
-/// Waits until the namespace has come as far as the live one, then moves the pointer.
+/// Lets readers see a namespace, and says so.
 async fn promote(session: &Session, namespaces: &Namespaces, name: &str, wait_ms: i64) -> anyhow::Result<()> {
+    let Promoted { name, was } = move_pointer(session, namespaces, name, wait_ms).await?;
+    session.output.line(match was {
+        None => format!("live -> {name}"),
+        Some(was) if was == name => format!("live -> {name}, as before"),
+        Some(was) => format!("live -> {name} (was {was}); readers see it now"),
+    });
+    Ok(())
+}
+
+/// A namespace that readers see from now on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Promoted {
+    /// Its name.
+    pub name: String,
+    /// What they saw before, if anything.
+    pub was: Option<String>,
+}
+
+/// Waits until the namespace has come as far as the live one, then moves the pointer.
+///
+/// # Errors
+/// When there is none of this name, it stands at a past moment or is too far behind, or somebody else moved the pointer meanwhile.
+pub async fn move_pointer(
+    session: &Session,
+    namespaces: &Namespaces,
+    name: &str,
+    wait_ms: i64,
+) -> anyhow::Result<Promoted> {
     let record = namespaces.get(name)?;
     let name = record.name.clone();
     if let Some(until) = &record.until {
@@ -117,12 +193,10 @@ async fn promote(session: &Session, namespaces: &Namespaces, name: &str, wait_ms
     let Some(live) = namespaces.live.clone() else {
         namespaces::write(&session.edges, &NamespaceChange::Promoted { name: name.clone(), from: None })
             .await?;
-        session.output.line(format!("live -> {name}"));
-        return Ok(());
+        return Ok(Promoted { name, was: None });
     };
     if live == name {
-        session.output.line(format!("live -> {name}, as before"));
-        return Ok(());
+        return Ok(Promoted { name, was: Some(live) });
     }
     let started = session.runtime.now();
     loop {
@@ -153,6 +227,5 @@ async fn promote(session: &Session, namespaces: &Namespaces, name: &str, wait_ms
             now.unwrap_or_default()
         );
     }
-    session.output.line(format!("live -> {name} (was {live}); readers see it now"));
-    Ok(())
+    Ok(Promoted { name, was: Some(live) })
 }

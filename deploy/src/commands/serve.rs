@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use abovefold_engine::Graph;
+use abovefold_engine::Watched;
 use abovefold_operators::query::{Impressions, Query, QueryContext};
 use abovefold_schemas::records::NamespaceRecord;
 use anyhow::Context;
@@ -13,7 +13,7 @@ use crate::{
     config::Config,
     edges::reached,
     forgotten::remove_forgotten,
-    http::{self, App, Guard, Reading, Seen, Transport},
+    http::{self, Admin, App, Guard, Reading, Seen, Transport},
     models::{Loaded, Models},
     namespaces::{self, LIVE, Namespaces},
     owner,
@@ -60,8 +60,8 @@ pub async fn run(session: Session) -> anyhow::Result<()> {
     // Arms that cannot be served show before anything is folded.
     let arms = arms::start(&session, &namespace, model).await?;
     let worker = Worker::start(&session, &namespace, model.map(|model| model.inference.clone())).await?;
-    let graphs = worker.graphs.clone();
-    let reading = listen_on(&session, door, &namespace, loaded, arms, graphs);
+    let watched = worker.watched.clone();
+    let reading = listen_on(&session, door, &namespace, loaded, arms, watched);
     tokio::try_join!(reading, worker.finish_beside_readers())?;
     Ok(())
 }
@@ -137,8 +137,18 @@ pub async fn bind(session: &Session) -> anyhow::Result<Door> {
 
 /// The read path of a namespace, as a handle.
 pub fn query(session: &Session, namespace: &NamespaceRecord, model: Option<Model>) -> Query {
+    Query::start(query_context(session, namespace, model))
+}
+
+/// The read path of a namespace that stands at a past moment and that only an operator looks at: nothing of it is logged as shown to a reader.
+pub fn query_of_a_past(session: &Session, namespace: &NamespaceRecord, model: Option<Model>) -> Query {
+    let context = query_context(session, namespace, model);
+    Query::start(QueryContext { impressions: None, past: true, ..context })
+}
+
+fn query_context(session: &Session, namespace: &NamespaceRecord, model: Option<Model>) -> QueryContext {
     let serving = model.map_or_else(Default::default, |model| model.serving());
-    Query::start(QueryContext {
+    QueryContext {
         runtime: session.runtime.clone(),
         namespace: namespace.name.clone(),
         partitions: session.edges.partitions,
@@ -155,11 +165,11 @@ pub fn query(session: &Session, namespace: &NamespaceRecord, model: Option<Model
         past: namespace.until.is_some(),
         settings: session.config.query.clone(),
         experiment: arms::experiment(session, namespace),
-    })
+    }
 }
 
 /// Removes from a namespace that stands at a past moment who asked to be forgotten since, now and from time to time.
-async fn keep_forgetting(session: &Session, namespace: &NamespaceRecord) -> anyhow::Result<()> {
+pub async fn keep_forgetting(session: &Session, namespace: &NamespaceRecord) -> anyhow::Result<()> {
     let mut searched = remove_forgotten(session, namespace, None).await?.until;
     let (session, namespace) = (session.clone(), namespace.clone());
     session.runtime.clone().spawn(async move {
@@ -193,7 +203,7 @@ pub async fn listen_on(
     namespace: &NamespaceRecord,
     loaded: Loaded,
     arms: Arms,
-    graphs: Vec<Graph>,
+    watched: Vec<Watched>,
 ) -> anyhow::Result<()> {
     let metrics = telemetry::start_metrics()?;
     namespaces::check_readable(namespace)?;
@@ -228,10 +238,12 @@ pub async fn listen_on(
         articles: session.edges.articles.clone(),
         troubles: session.troubles.clone(),
         metrics: Arc::new(move || rendered.render()),
-        graphs,
+        admin: Admin::new(session, watched),
         guard: Arc::new(door.guard),
         body_time: session.config.http.body_time(),
     };
+    let app = Arc::new(app);
+    http::start(&app);
     let listener = door.listener;
     session.output.line(format!("The Daily Chronicle is at http://{}/", listener.local_addr()?));
     let upkeep = session.runtime.clone();
@@ -247,7 +259,7 @@ pub async fn listen_on(
         stop.wait_for(|stop| *stop).await.ok();
     };
     let bounds = Transport::new(&session.config.http);
-    let served = http::serve(listener, http::router(Arc::new(app)), bounds, shutdown).await;
+    let served = http::serve(listener, http::router(app), bounds, shutdown).await;
     let served = served.context("serve HTTP");
     upkeep.abort();
     served

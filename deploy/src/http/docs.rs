@@ -40,6 +40,7 @@ pub(super) const STYLE_PATH: &str = "/pages.css";
         events::forget_active,
         health::health,
         metrics::render,
+        ops::frame,
         ops::page,
         models::list_models,
         models::promote
@@ -55,7 +56,8 @@ struct Document;
 
 /// The interface as an OpenAPI document.
 pub(super) fn document() -> Value {
-    let mut document = serde_json::to_value(Document::openapi()).expect("an OpenAPI document is JSON");
+    let document = Document::openapi().merge_from(super::admin::Document::openapi());
+    let mut document = serde_json::to_value(document).expect("an OpenAPI document is JSON");
     shapes::describe(&mut document);
     guarded::describe(&mut document);
     document

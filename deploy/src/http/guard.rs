@@ -57,11 +57,14 @@ impl Need {
     /// That of a route; what is not named here is for readers, so that a new route is guarded.
     pub(super) fn of(route: Option<&str>, method: &Method) -> Self {
         match route {
-            None | Some("/health" | "/openapi.json" | "/docs" | super::docs::STYLE_PATH) => Self::Nothing,
+            // The frame of the operations page holds no numbers.
+            None | Some("/health" | "/openapi.json" | "/docs" | "/ops" | super::docs::STYLE_PATH) => {
+                Self::Nothing
+            }
             Some("/" | "/article/{article_id}" | "/section/{name}" | "/search") => Self::Page,
             // Signed in, one may be asked who one is, and sign out; to sign in takes a key or a token.
             Some(super::session::PATH) if method != Method::POST => Self::Nothing,
-            Some("/ops" | "/metrics") => Self::Operator,
+            Some("/ops/plain" | "/metrics") => Self::Operator,
             // Deleted, it is the reader of that name.
             Some("/users/active") if method != Method::DELETE => Self::Operator,
             Some(route) if route == "/admin" || route.starts_with("/admin/") => Self::Operator,

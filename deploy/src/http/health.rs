@@ -12,6 +12,8 @@ use super::{App, Seen};
 
 /// How long an edge may take to show that it is there.
 const LIMIT: Duration = Duration::from_secs(2);
+/// What keeps a worker that rests from folding.
+const RESTS: &str = "the worker of this process rests until POST /admin/worker/resume";
 
 /// How an edge is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -81,6 +83,8 @@ pub(super) struct Health {
     /// Why readers do not see the namespace that `live` points to, which partitions stand still and why, or why another model should serve; null
     /// where all is well.
     reason: Option<String>,
+    /// Whether the worker of this process rests because an operator wants it to (`POST /admin/worker/pause`).
+    paused: bool,
     /// What serves in the place of what failed; empty where all is well.
     fallbacks: Vec<InItsPlace>,
 }
@@ -90,7 +94,7 @@ pub(super) struct Health {
     (status = 200, description = "It serves", body = Health), (status = 503, description = "It cannot serve", body = Health)))]
 pub(super) async fn health(State(app): State<Arc<App>>) -> (StatusCode, Json<Health>) {
     let (seen, error) = (app.seen(), app.models.shown().trouble);
-    let reason = app.reading.trouble().or_else(|| stopped(&app)).or_else(|| error.clone());
+    let (reason, paused) = (reason(&app), app.admin.session.pause.is_set());
     let edges = edges(&app).await;
     let fallbacks = fallbacks(&seen, &edges, error.as_deref());
     let model = model(&seen).map(|model| ModelHealth { error, ..model });
@@ -104,11 +108,14 @@ pub(super) async fn health(State(app): State<Arc<App>>) -> (StatusCode, Json<Hea
         (true, true) => (StatusCode::OK, "ok"),
         (true, false) => (StatusCode::OK, "degraded"),
     };
-    (code, Json(Health { status, edges, model, namespace: seen.namespace.clone(), reason, fallbacks }))
+    (
+        code,
+        Json(Health { status, edges, model, namespace: seen.namespace.clone(), reason, paused, fallbacks }),
+    )
 }
 
 /// What serves in the place of what failed: as the read path found it at its last calls, and as the edges are now.
-fn fallbacks(seen: &Seen, edges: &Edges, error: Option<&str>) -> Vec<InItsPlace> {
+pub(super) fn fallbacks(seen: &Seen, edges: &Edges, error: Option<&str>) -> Vec<InItsPlace> {
     let mut found = seen.query.fallbacks();
     for (edge, fallback) in [(&edges.state, Fallback::STATE), (&edges.articles, Fallback::ARTICLES)] {
         if edge.status != "ok" && !found.contains(&fallback) {
@@ -119,6 +126,13 @@ fn fallbacks(seen: &Seen, edges: &Edges, error: Option<&str>) -> Vec<InItsPlace>
     let last_good = last_good
         .map(|(_, model)| InItsPlace::new("model", &format!("the last good one, {}", model.version)));
     found.into_iter().map(InItsPlace::from).chain(last_good).collect()
+}
+
+/// Why readers do not see what they should, what stands still, or why another model should serve; `None` where all is well.
+pub(super) fn reason(app: &App) -> Option<String> {
+    let rests = || app.admin.session.pause.is_set().then(|| RESTS.to_owned());
+    let trouble = app.reading.trouble().or_else(|| stopped(app)).or_else(rests);
+    trouble.or_else(|| app.models.shown().trouble)
 }
 
 /// The partitions that stand still, in one line.

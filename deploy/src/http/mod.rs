@@ -7,6 +7,7 @@
 //! errors, metrics), [`guard`] (who asks, whether it may, and how often), and its route, which reads a bounded body and passes on the
 //! client's [`deadline`].
 
+mod admin;
 mod answers;
 mod articles;
 mod deadline;
@@ -19,6 +20,7 @@ mod guarded;
 mod health;
 mod keys;
 mod limits;
+mod live;
 pub mod metrics;
 mod models;
 mod ops;
@@ -42,7 +44,7 @@ mod unique;
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use abovefold_engine::{Graph, Runtime, Troubles, log::Log, state::StateStore};
+use abovefold_engine::{Runtime, Troubles, log::Log, state::StateStore};
 use abovefold_operators::articles::ArticleIndex;
 use axum::{
     Router,
@@ -52,6 +54,7 @@ use axum::{
 };
 use tower_http::compression::CompressionLayer;
 
+pub use admin::{Admin, start};
 pub use guard::Guard;
 pub use keys::Keys;
 pub use reading::{Reading, Seen};
@@ -87,8 +90,8 @@ pub struct App {
     pub troubles: Troubles,
     /// Renders the metrics.
     pub metrics: MetricsText,
-    /// The dataflows of this process beside the read path, for the operations page.
-    pub graphs: Vec<Graph>,
+    /// What operators work with.
+    pub admin: Admin,
     /// Who may ask, and how much.
     pub guard: Arc<Guard>,
     /// How long the body of a request may take.
@@ -133,7 +136,9 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/admin/models/{name}/promote", post(models::promote))
         .route("/openapi.json", get(docs::openapi))
         .route("/docs", get(docs::page))
-        .route("/ops", get(ops::page))
+        .route("/ops", get(ops::frame))
+        .route("/ops/plain", get(ops::page))
+        .merge(admin::routes())
         .route(docs::STYLE_PATH, get(docs::style))
         .merge(printed::routes())
         .with_state(app)

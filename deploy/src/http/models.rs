@@ -15,7 +15,7 @@ use crate::models::{ModelsFolder, Refusal, Shown};
 
 /// A model of the models folder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-struct NamedModel {
+pub(super) struct NamedModel {
     /// The name of its folder, by which it is promoted.
     name: String,
     /// From its card; null where that cannot be read.
@@ -32,7 +32,7 @@ pub(super) struct ModelList {
     /// Where they lie.
     folder: String,
     /// In the order of their names.
-    models: Vec<NamedModel>,
+    pub(super) models: Vec<NamedModel>,
     /// The version that orders what readers see now, wherever it lies; null where none does.
     serving: Option<String>,
     /// Why the model that should serve does not; null where it does.
@@ -53,6 +53,11 @@ pub(super) struct Promoted {
 #[utoipa::path(get, path = "/admin/models", tag = "operations",
     responses((status = 200, description = "By name", body = ModelList)))]
 pub(super) async fn list_models(State(app): State<Arc<App>>) -> Json<ModelList> {
+    Json(list(&app).await)
+}
+
+/// As they are now.
+pub(super) async fn list(app: &App) -> ModelList {
     let folder = app.models.folder().clone();
     // Cards are read from a disk that may be slow.
     let read = move || (folder.list(), folder.pointed().map(|pointed| pointed.target), folder);
@@ -67,12 +72,12 @@ pub(super) async fn list_models(State(app): State<Arc<App>>) -> Json<ModelList> 
         name,
         version,
     };
-    Json(ModelList {
+    ModelList {
         models: named.into_iter().map(model).collect(),
         serving: app.seen().model.as_ref().map(|facts| facts.version.clone()),
         error: trouble,
         folder: folder.path().display().to_string(),
-    })
+    }
 }
 
 /// Whether a target, as the link has it, is the model of a name.

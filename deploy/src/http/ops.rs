@@ -1,20 +1,40 @@
-//! The operations page: what is true now, as plain HTML.
+//! The operations page: its frame, and what is true now as plain HTML.
 
 use std::{fmt::Write, sync::Arc};
 
 use abovefold_engine::state::Tag;
 use abovefold_operators::query::{Arm, Query};
 use abovefold_schemas::Offset;
-use axum::{extract::State, response::Html};
+use axum::{
+    extract::State,
+    http::{HeaderMap, Method, StatusCode, Uri},
+    response::{Html, IntoResponse, Response},
+};
 
 use super::{
     App, Reading,
     docs::{escape, html},
     health::{self, EdgeHealth},
+    site,
 };
 
-/// Namespace, edges, markers, lag and dataflows.
+/// Where the site was not built.
+const NOT_BUILT: &str = "<p>The program was built without the site: <code>make build</code> builds both. \
+<a href=\"/ops/plain\">The numbers as tables</a> are here.</p>";
+
+/// The operations page, whose numbers the browser asks for itself.
 #[utoipa::path(get, path = "/ops", tag = "operations",
+    responses((status = 200, description = "A page", body = String, content_type = "text/html")))]
+pub(super) async fn frame(method: Method, headers: HeaderMap) -> Response {
+    let built = site::serve(method, Uri::from_static("/ops.html"), headers).await;
+    match built.status() {
+        StatusCode::NOT_FOUND => Html(html("Operations", NOT_BUILT)).into_response(),
+        _ => built,
+    }
+}
+
+/// The same without scripts: namespace, edges, markers, lag and dataflows as they are at this moment.
+#[utoipa::path(get, path = "/ops/plain", tag = "operations",
     responses((status = 200, description = "A page", body = String, content_type = "text/html")))]
 pub(super) async fn page(State(app): State<Arc<App>>) -> Html<String> {
     let seen = app.seen();
@@ -57,7 +77,7 @@ pub(super) async fn page(State(app): State<Arc<App>>) -> Html<String> {
         &[edge("log", &edges.log), edge("state", &edges.state), edge("articles", &edges.articles)],
     );
     table(&mut body, "Partitions", &["partition", "marker", "log begins", "log ends", "lag"], &partitions);
-    let graphs = app.graphs.iter().chain([seen.query.graph()]);
+    let graphs = app.admin.watched.iter().map(|flow| &flow.graph).chain([seen.query.graph()]);
     let rows: Vec<Vec<String>> = graphs.map(|graph| vec![graph.to_text()]).collect();
     table(&mut body, "Dataflows of this process", &["steps"], &rows);
     Html(html("Operations", &body))

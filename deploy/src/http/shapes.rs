@@ -67,6 +67,12 @@ pub(super) fn describe(document: &mut Value) {
         preferences,
         {"properties": {"type": {"enum": ["profile", "forget"]}}, "required": ["type"]},
     ]);
+    merge(&mut schemas["TimeMachineWish"]["properties"]["until"], &json!({"format": "moment"}));
+    let ids = json!({"type": "array", "maxItems": 1_000, "items": {"type": "string", "minLength": 1, "maxLength": 400}});
+    schemas["PutBackWish"]["anyOf"] = json!([
+        {"properties": {"ids": ids}, "required": ["ids"]},
+        {"properties": {"all": {"const": true}}, "required": ["all"]}
+    ]);
     let fields = schemas["Event"].take();
     schemas["Event"] = json!({
         "description": fields["description"],
@@ -93,7 +99,10 @@ pub(super) fn describe(document: &mut Value) {
                 "sort" => json!({"enum": ["newest", "most_read"]}),
                 "since" => json!({"format": "moment"}),
                 "q" => json!({"maxLength": 128}),
-                "k" | "limit" => json!({"minimum": 1, "maximum": 100}),
+                "k" | "limit" if parameter["schema"]["maximum"].is_null() => {
+                    json!({"minimum": 1, "maximum": 100})
+                }
+                "ns" => json!({"minLength": 1, "maxLength": 64, "pattern": "^[a-z0-9_-]+$"}),
                 "article_id" => json!({"minimum": i64::MIN, "maximum": i64::MAX}),
                 "after" => json!({"format": "after"}),
                 _ => continue,

@@ -154,6 +154,11 @@ impl Models {
         self.shown.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The model in force, if there is one.
+    pub async fn in_force(&self) -> Option<Model> {
+        self.held.lock().await.model.clone()
+    }
+
     /// Keeps everything as it is until the guard is dropped.
     pub async fn hold(&self) -> MutexGuard<'_, Held> {
         self.held.lock().await

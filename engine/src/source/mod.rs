@@ -17,6 +17,7 @@ use crate::{
     feed::{Feed, Signal},
     log::{Log, Membership, RecordRun},
     operator::Emitter,
+    pause::Pause,
     retry::persist,
     runtime::Runtime,
     state::{StateStore, Tag},
@@ -59,6 +60,8 @@ pub struct PartitionedSource {
     pub signals: mpsc::UnboundedReceiver<Signal>,
     /// Becomes true when the dataflow shall end in order.
     pub stop: watch::Receiver<bool>,
+    /// While it is set, nothing is taken from the log; the member stays in its group.
+    pub pause: Pause,
     /// Partitions that stand still are reported here.
     pub troubles: Troubles,
     /// Clock and tasks.

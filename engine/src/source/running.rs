@@ -64,6 +64,7 @@ enum Happening {
     Stop,
     Signal(Signal),
     Hurry((u32, Offset)),
+    Rest(bool),
     Member(Result<MemberEvent>),
     Idle,
 }
@@ -79,6 +80,8 @@ pub(super) struct Running {
     reached_elsewhere: BTreeSet<u32>,
     generation: u64,
     next_check: Timestamp,
+    /// Whether all partitions rest because somebody wants them to.
+    rests: bool,
 }
 
 impl Running {
@@ -96,6 +99,7 @@ impl Running {
             stopped: BTreeMap::new(),
             reached_elsewhere: BTreeSet::new(),
             generation: 0,
+            rests: false,
         }
     }
 
@@ -109,6 +113,7 @@ impl Running {
                 _ = self.source.stop.wait_for(|stop| *stop) => Happening::Stop,
                 Some(signal) = self.source.signals.recv() => Happening::Signal(signal),
                 Some(hurry) = hurries.next() => Happening::Hurry(hurry),
+                () = self.source.pause.other_than(self.rests) => Happening::Rest(!self.rests),
                 event = self.member.next() => Happening::Member(event),
                 () = self.source.runtime.sleep(IDLE_CHECK) => Happening::Idle,
             };
@@ -118,6 +123,7 @@ impl Running {
                 Happening::Hurry((partition, until)) => {
                     self.out.emit(Feed::Hurry { partition, until }).await?;
                 }
+                Happening::Rest(rests) => self.rest(rests).await?,
                 Happening::Member(Ok(event)) => self.follow(event).await?,
                 Happening::Member(Err(error)) if error.retry => {
                     note("log", &error);
@@ -155,7 +161,9 @@ impl Running {
                 self.member.commit(lease.partition, marker.next);
                 if lane.paused && lane.unacked() < most / 2 {
                     lane.paused = false;
-                    self.member.resume(lease.partition).await?;
+                    if !self.rests {
+                        self.member.resume(lease.partition).await?;
+                    }
                 }
                 self.out.emit(Feed::Acked { lease, marker }).await
             }
@@ -215,10 +223,28 @@ impl Running {
             }
         }
         // It may have been paused under the lease before.
-        self.member.resume(partition).await?;
+        match self.rests {
+            true => self.member.pause(partition).await?,
+            false => self.member.resume(partition).await?,
+        }
         let lane = Lane { lease, delivered: marker.next, acked: marker, paused: false };
         self.lanes.insert(partition, lane);
         tracing::info!(tag = %self.source.tag(partition), next = marker.next.0, "partition begins");
+        Ok(())
+    }
+
+    /// Lets all partitions rest, or those go on that have room for more.
+    async fn rest(&mut self, rests: bool) -> Result<()> {
+        self.rests = rests;
+        let dataflow = self.source.settings.dataflow;
+        tracing::info!(dataflow, "{}", if rests { "rests until it is told to go on" } else { "goes on" });
+        for (partition, lane) in &self.lanes {
+            match (rests, lane.paused) {
+                (true, _) => self.member.pause(*partition).await?,
+                (false, false) => self.member.resume(*partition).await?,
+                (false, true) => {}
+            }
+        }
         Ok(())
     }
 

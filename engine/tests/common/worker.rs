@@ -83,6 +83,7 @@ impl Worker {
             store: Arc::clone(store),
             signals,
             stop: stopped,
+            pause: abovefold_engine::Pause::default(),
             troubles: Troubles::none(),
             runtime: runtime.clone(),
         };

@@ -296,6 +296,10 @@ impl Operator for Fold {
         "embed"
     }
 
+    fn rows(&self, input: &Self::In) -> usize {
+        input.rows(|epoch| epoch.batch.num_rows())
+    }
+
     async fn handle(&mut self, input: Self::In, out: &mut Emitter<Self::Out>) -> Result<()> {
         match input {
             Feed::Data { lease, data } => match self.fold(lease, data).await {

@@ -72,6 +72,10 @@ impl Operator for Answer {
         "answer"
     }
 
+    fn rows(&self, batch: &Self::In) -> usize {
+        batch.items.len()
+    }
+
     async fn handle(&mut self, batch: Batch<Composed>, _out: &mut Emitter<()>) -> Result<()> {
         for Composed { asked, device, seen, outcome, .. } in batch.items {
             let served_by = outcome.as_ref().map_or("error", |slate| slate.served_by.name());
@@ -82,7 +86,7 @@ impl Operator for Answer {
             }
             asked.watch.record(metrics::REQUEST_SECONDS);
             let impression = match (&self.impressions, &outcome) {
-                (Some(_), Ok(slate)) if !slate.picks.is_empty() => {
+                (Some(_), Ok(slate)) if asked.request.shown && !slate.picks.is_empty() => {
                     Some(self.impression(&asked, slate, device, seen.as_deref()))
                 }
                 _ => None,

@@ -75,6 +75,10 @@ impl Operator for Explain {
         "explain"
     }
 
+    fn rows(&self, batch: &Self::In) -> usize {
+        batch.items.len()
+    }
+
     async fn handle(&mut self, mut batch: Batch<Composed>, out: &mut Emitter<Batch<Composed>>) -> Result<()> {
         let watch = Stopwatch::start();
         let asked = |composed: &Composed| composed.asked.request.explain;

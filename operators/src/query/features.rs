@@ -161,6 +161,10 @@ impl Operator for Features {
         "features"
     }
 
+    fn rows(&self, batch: &Self::In) -> usize {
+        batch.items.len()
+    }
+
     async fn handle(&mut self, mut batch: Batch<Gathered>, out: &mut Emitter<Batch<Gathered>>) -> Result<()> {
         let watch = Stopwatch::start();
         let model = batch.model.clone();

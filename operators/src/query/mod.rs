@@ -55,7 +55,7 @@ mod vectors;
 use std::{sync::Arc, time::Duration};
 
 use abovefold_engine::{
-    Dataflow, Graph, Runtime,
+    Dataflow, Graph, Runtime, Watched,
     log::{Position, partition_of},
     state::{StateStore, Tag},
 };
@@ -119,7 +119,7 @@ pub struct QueryContext {
 pub struct Query {
     shared: Arc<Shared>,
     requests: mpsc::Sender<Asked>,
-    graph: Arc<Graph>,
+    watched: Arc<Watched>,
 }
 
 impl Query {
@@ -133,14 +133,14 @@ impl Query {
         let (requests, waiting) = mpsc::channel(shared.settings.waiting_requests);
         let queue = impressions.map(|log| impressions::Queue::start(&shared.runtime, log));
         let flow = dataflow(&shared, waiting, queue);
-        let graph = Arc::new(flow.graph().clone());
+        let watched = Arc::new(flow.watched());
         shared.runtime.spawn(async move {
             if let Err(error) = flow.finish().await {
                 tracing::error!(%error, "the read path stopped");
             }
         });
         Trending::keep_fresh(&shared.trending, shared.settings.trends_every());
-        Self { shared, requests, graph }
+        Self { shared, requests, watched }
     }
 
     /// The steps of the dataflow over these edges. Nothing is started, and no edge is asked.
@@ -248,7 +248,17 @@ impl Query {
 
     /// The dataflow's steps.
     pub fn graph(&self) -> &Graph {
-        &self.graph
+        &self.watched.graph
+    }
+
+    /// The dataflow's steps with their counters.
+    pub fn watched(&self) -> &Arc<Watched> {
+        &self.watched
+    }
+
+    /// The watermark of each partition, by its number: the latest event time folded there. `None` where nothing was.
+    pub fn watermarks(&self) -> Vec<Option<Timestamp>> {
+        self.shared.trending.view().watermarks.clone()
     }
 
     /// The token by which a request waits until the event at `position` is folded.

@@ -27,6 +27,8 @@ pub struct Request {
     pub explain: bool,
     /// The moment from which on nobody waits for the answer: nothing more is computed for it then. Absent: that of the settings.
     pub deadline: Option<Timestamp>,
+    /// Whether a reader is shown the answer, so that it is logged as an impression; not where an operator looks at what a reader would be shown.
+    pub shown: bool,
 }
 
 impl Request {
@@ -42,6 +44,7 @@ impl Request {
             device_type: None,
             explain: false,
             deadline: None,
+            shown: true,
         }
     }
 }

@@ -169,6 +169,10 @@ impl Operator for Rerank {
         "rerank"
     }
 
+    fn rows(&self, batch: &Self::In) -> usize {
+        batch.items.len()
+    }
+
     async fn handle(&mut self, batch: Batch<Gathered>, out: &mut Emitter<Batch<Ranked>>) -> Result<()> {
         let Some(mut batch) = batch.still_wanted(self.shared.runtime.now(), self.name()) else {
             return Ok(());

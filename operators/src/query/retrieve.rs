@@ -292,6 +292,10 @@ impl Operator for Retrieve {
         "retrieve"
     }
 
+    fn rows(&self, batch: &Self::In) -> usize {
+        batch.items.len()
+    }
+
     async fn handle(&mut self, batch: Batch<Known>, out: &mut Emitter<Batch<Gathered>>) -> Result<()> {
         let Some(batch) = batch.still_wanted(self.shared.runtime.now(), self.name()) else { return Ok(()) };
         let watch = Stopwatch::start();

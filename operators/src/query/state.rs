@@ -72,6 +72,10 @@ impl Operator for ReadState {
         "state"
     }
 
+    fn rows(&self, batch: &Self::In) -> usize {
+        batch.items.len()
+    }
+
     async fn handle(&mut self, batch: Batch<Asked>, out: &mut Emitter<Batch<Known>>) -> Result<()> {
         let watch = Stopwatch::start();
         let mut partitions: BTreeMap<u32, (Vec<usize>, Vec<Bytes>)> = BTreeMap::new();

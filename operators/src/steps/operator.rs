@@ -35,6 +35,10 @@ impl Operator for ApplySteps {
         "steps"
     }
 
+    fn rows(&self, input: &Self::In) -> usize {
+        input.rows(Epoch::records)
+    }
+
     async fn handle(&mut self, input: Self::In, out: &mut Emitter<Self::Out>) -> Result<()> {
         let applied = input.try_map(|_, epoch| self.apply(epoch))?;
         out.emit(applied).await

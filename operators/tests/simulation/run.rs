@@ -84,6 +84,7 @@ pub fn context(
         member: None,
         admit: None,
         stop,
+        pause: abovefold_engine::Pause::default(),
         troubles: Troubles::none(),
         runtime: runtime.clone(),
     }

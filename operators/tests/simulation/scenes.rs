@@ -59,6 +59,7 @@ impl Scene {
             member: None,
             admit: None,
             stop: stopped,
+            pause: abovefold_engine::Pause::default(),
             troubles: abovefold_engine::Troubles::none(),
             runtime: runtime.clone(),
         };

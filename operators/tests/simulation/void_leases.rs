@@ -53,6 +53,7 @@ impl Scene {
             store: Arc::new(store.clone()),
             signals,
             stop: stopped,
+            pause: abovefold_engine::Pause::default(),
             troubles: troubles.clone(),
             runtime: runtime.clone(),
         };

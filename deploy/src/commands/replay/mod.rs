@@ -21,6 +21,13 @@ use crate::{
 
 /// Rebuilds into the session's namespace, up to `until`, or on and on with `follow`. Run again, it goes on where it was.
 pub async fn run(session: &Session, from: Option<&str>, until: &str, follow: bool) -> anyhow::Result<()> {
+    check_target(session).await?;
+    let inference = session.model()?.map(|model| model.inference);
+    rebuild(session, inference, from, until, follow).await
+}
+
+/// Refuses to rebuild into what readers see, before a model is loaded for it.
+async fn check_target(session: &Session) -> anyhow::Result<Namespaces> {
     let name = session.config.namespace.clone();
     if name == LIVE {
         bail!(
@@ -31,7 +38,22 @@ pub async fn run(session: &Session, from: Option<&str>, until: &str, follow: boo
     if known.live.as_ref() == Some(&name) {
         bail!("replay into {name}: it is live; choose another name and promote it when it is built");
     }
-    let inference = session.model()?.map(|model| model.inference);
+    Ok(known)
+}
+
+/// As [`run`], by a model that is loaded already.
+///
+/// # Errors
+/// As [`run`].
+pub async fn rebuild(
+    session: &Session,
+    inference: Option<Inference>,
+    from: Option<&str>,
+    until: &str,
+    follow: bool,
+) -> anyhow::Result<()> {
+    let known = check_target(session).await?;
+    let name = session.config.namespace.clone();
     let facts = inference.as_ref().map(Inference::facts);
     let bounds = session.edges.log.bounds(&session.edges.topics.user_events).await?;
     let from = match from {

@@ -4,6 +4,7 @@
 mod answers;
 mod bounds;
 mod keys;
+mod live;
 mod pages;
 mod paper;
 mod refusals;
@@ -12,12 +13,13 @@ mod sessions;
 use std::{collections::BTreeMap, sync::Arc};
 
 use abovefold_engine::{
-    Runtime, Troubles,
+    Pause, Runtime, Troubles,
     log::{self, Log, LogSettings},
     state::{EpochWrite, MemoryStore, Put, StateStore, Tag, Value as Stored},
 };
 use abovefold_operators::{
     articles::{Article, ArticleIndex, embedded::EmbeddedArticles},
+    pipeline::Topics,
     query::{Composition, Query, QueryContext, QuerySettings},
 };
 use abovefold_schemas::{
@@ -27,12 +29,18 @@ use abovefold_schemas::{
 };
 use reqwest::{Client, Method, Response, StatusCode};
 use serde_json::Value;
-use tokio::{net::TcpListener, sync::oneshot};
+use tokio::{
+    net::TcpListener,
+    sync::{oneshot, watch},
+};
 
-use super::{App, Guard, Reading, Seen, Transport, router, serve};
+use super::{Admin, App, Guard, Reading, Seen, Transport, router, serve, start};
 use crate::{
     config::{Config, HttpConfig},
+    edges::Edges,
     models::{Loaded, Models},
+    output::Output,
+    session::Session,
 };
 
 const NOON: i64 = 1_704_110_400_000;
@@ -67,6 +75,7 @@ impl Served {
         articles.apply((1..=30).map(article).collect(), &[Offset(31)]).await.unwrap();
         let config = Config::load(None, &[("home", home.path().display().to_string())]).unwrap();
         let (runtime, store) = (Runtime::real(), Arc::new(MemoryStore::new()));
+        let session = session(&config, &runtime, &log, &store, &articles).await;
         let query = Query::start(QueryContext {
             runtime: runtime.clone(),
             namespace: "main".into(),
@@ -100,7 +109,7 @@ impl Served {
             articles: articles.clone(),
             troubles: Troubles::none(),
             metrics: Arc::new(|| "# HELP abovefold_up It is.\n".into()),
-            graphs: Vec::new(),
+            admin: Admin::new(&session, Vec::new()),
             guard,
             body_time: http.body_time(),
         };
@@ -110,7 +119,9 @@ impl Served {
         let shutdown = async {
             stopped.await.ok();
         };
-        tokio::spawn(serve(listener, router(Arc::new(app)), Transport::new(&http), shutdown));
+        let app = Arc::new(app);
+        start(&app);
+        tokio::spawn(serve(listener, router(app), Transport::new(&http), shutdown));
         let client = Client::builder().no_proxy().no_gzip().build().unwrap();
         Self { address, client, store, log, articles, query, reading, _stop: stop, _home: home }
     }
@@ -193,6 +204,37 @@ impl Served {
         let mut article = article(id);
         change(&mut article.version);
         self.articles.apply(vec![article], &[Offset(id as u64 + 1)]).await.unwrap();
+    }
+}
+
+/// What operators work with, over the same edges; its own topics are made.
+async fn session(
+    config: &Config,
+    runtime: &Runtime,
+    log: &Arc<dyn Log>,
+    store: &Arc<MemoryStore>,
+    articles: &Arc<EmbeddedArticles>,
+) -> Session {
+    let topics = Topics::default();
+    for topic in [&topics.dead_letters, &topics.namespaces, &topics.articles] {
+        log.create_topic(topic, 1).await.unwrap();
+    }
+    Session {
+        config: config.clone(),
+        edges: Edges {
+            log: log.clone(),
+            store: store.clone(),
+            articles: articles.clone(),
+            topics,
+            partitions: 4,
+        },
+        runtime: runtime.clone(),
+        output: Output::terminal(),
+        folder: std::path::PathBuf::new(),
+        stop: watch::channel(false).1,
+        pause: Pause::default(),
+        troubles: Troubles::none(),
+        learned: Arc::default(),
     }
 }
 

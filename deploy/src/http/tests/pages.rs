@@ -9,7 +9,17 @@ use crate::http::openapi_json;
 #[tokio::test]
 async fn every_answer_wears_the_security_headers() {
     let served = Served::start().await;
-    for path in ["/", "/health", "/articles/7", "/nothing", "/docs", "/ops", "/openapi.json", "/metrics"] {
+    for path in [
+        "/",
+        "/health",
+        "/articles/7",
+        "/nothing",
+        "/docs",
+        "/ops",
+        "/ops/plain",
+        "/openapi.json",
+        "/metrics",
+    ] {
         let response = served.get(path).await;
         let header = |name: &str| response.headers()[name].to_str().unwrap().to_string();
         let policy = header("content-security-policy");
@@ -37,7 +47,7 @@ async fn health_names_its_edges_and_the_pages_are_true() {
     }
     served.post("/event", json!({"user_id": "ann", "article_id": 7})).await;
     served.know("bob", &[1]).await;
-    let ops = served.get("/ops").await.text().await.unwrap();
+    let ops = served.get("/ops/plain").await.text().await.unwrap();
     assert!(
         ops.contains("<td>main</td>")
             && ops.contains(

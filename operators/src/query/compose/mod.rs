@@ -56,6 +56,10 @@ impl<R: Rule> Operator for Apply<R> {
         R::NAME
     }
 
+    fn rows(&self, batch: &Self::In) -> usize {
+        batch.items.len()
+    }
+
     async fn handle(&mut self, mut batch: Batch<Ranked>, out: &mut Emitter<Batch<Ranked>>) -> Result<()> {
         let watch = Stopwatch::start();
         for Ranked(gathered) in &mut batch.items {

@@ -84,6 +84,10 @@ impl Operator for Compose {
         "compose"
     }
 
+    fn rows(&self, batch: &Self::In) -> usize {
+        batch.items.len()
+    }
+
     async fn handle(&mut self, batch: Batch<Ranked>, out: &mut Emitter<Batch<Composed>>) -> Result<()> {
         let watch = Stopwatch::start();
         let composed = batch.map(|ranked| self.compose(ranked));

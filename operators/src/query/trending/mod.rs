@@ -63,6 +63,8 @@ pub struct View {
     pub active: Vec<ActiveReader>,
     /// For each partition the first offset that is not counted in.
     pub markers: Vec<Offset>,
+    /// For each partition its watermark; `None` where nothing was folded.
+    pub watermarks: Vec<Option<Timestamp>>,
 }
 
 /// The counts of all articles as of one refresh, and what they cover.
@@ -316,7 +318,14 @@ impl Mirror {
             self.summaries().flat_map(|summary| summary.active.iter().cloned()).collect();
         active.sort_by(|a, b| b.last_seen.cmp(&a.last_seen).then_with(|| a.user_id.cmp(&b.user_id)));
         active.truncate(ACTIVE_READERS);
-        View { now: self.now(), top: top.iter().filter_map(trend).collect(), active, markers: self.markers() }
+        let watermark = |partition: &Partition| Some(Timestamp(partition.summary.as_ref()?.watermark));
+        View {
+            now: self.now(),
+            top: top.iter().filter_map(trend).collect(),
+            active,
+            markers: self.markers(),
+            watermarks: self.partitions.iter().map(watermark).collect(),
+        }
     }
 }
 
