@@ -229,6 +229,7 @@ async fn session(
             partitions: 4,
         },
         runtime: runtime.clone(),
+        background: runtime.clone(),
         output: Output::terminal(),
         folder: std::path::PathBuf::new(),
         stop: watch::channel(false).1,
