@@ -11,6 +11,10 @@ here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 program="$1"
 home="$(mktemp -d)"
 port="$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')"
+# A record that is no event, and a dead letter that is one by now, for the operations page. `cargo test` has built it beside the program.
+letters="$(dirname "$(readlink -f "$program")")/examples/dead_letters"
+[ -x "$letters" ] || die "$letters is missing: cargo build --release --workspace --locked --example dead_letters"
+"$letters" "$home"
 ABOVEFOLD__HOME="$home" "$program" demo --listen "127.0.0.1:$port" >"$home/demo.log" 2>&1 </dev/null &
 demo=$!
 
