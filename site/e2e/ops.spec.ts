@@ -57,12 +57,13 @@ test('the page draws what the program runs, without errors and without third par
 
 test('the lag rises while the worker is paused, and falls after', async ({ page, request }) => {
   await open(page, '/ops?every_ms=100');
+  await expect.poll(() => lagShown(page)).toBeGreaterThanOrEqual(0);
+  const before = await lagShown(page);
   await page.getByRole('button', { name: 'Pause the worker' }).click();
   await page.getByRole('dialog').getByRole('button', { name: 'Pause the worker' }).click();
   await expect(page.locator('.notice')).toHaveText(/The worker is paused\./);
   try {
     await expect(page.getByRole('button', { name: 'Resume the worker' })).toBeVisible();
-    const before = await lagShown(page);
     await read(request, 40);
     await expect.poll(() => lagShown(page), { timeout: 15_000 }).toBeGreaterThanOrEqual(before + 40);
     await expect(page.locator('tr[data-partition] td:last-child').first()).toHaveText('paused');
