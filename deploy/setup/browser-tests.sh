@@ -17,6 +17,10 @@ sockets = [socket.socket() for _ in range(2)]
 for s in sockets:
     s.bind(("127.0.0.1", 0))
 print(*(s.getsockname()[1] for s in sockets))')"
+# A record that is no event, and a dead letter that is one by now, for the operations page. `cargo test` has built it beside the program.
+letters="$(dirname "$(readlink -f "$program")")/examples/dead_letters"
+[ -x "$letters" ] || die "$letters is missing: cargo build --release --workspace --locked --example dead_letters"
+"$letters" "$home"
 ABOVEFOLD__HOME="$home" ABOVEFOLD__HTTP__CORS_ORIGINS="http://127.0.0.1:$embed_port" "$program" demo --listen "127.0.0.1:$port" >"$home/demo.log" 2>&1 </dev/null &
 demo=$!
 

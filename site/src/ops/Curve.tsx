@@ -105,8 +105,9 @@ function Value({ line, at, figure }: { line: Line; at: number; figure: CurveProp
 
 function options(width: number, faint: number, lines: number, share: boolean): uPlot.Options {
   const em = rem();
+  // A share is known only while something is counted: between, it is as it was.
   const font = `${0.7 * em}px ${palette.now().font}`;
-  const thin = (stroke: () => string, dash: number[] = [], weight = 1.5): uPlot.Series => ({ stroke, dash, width: (weight * em) / 16, points: { show: false }, spanGaps: false });
+  const thin = (stroke: () => string, dash: number[] = [], weight = 1.5): uPlot.Series => ({ stroke, dash, width: (weight * em) / 16, points: { show: false }, spanGaps: share });
   const axis = { stroke: () => palette.now().soft, font, ticks: { show: false } };
   const grid = { stroke: () => palette.now().rule, width: 1 };
   return {

@@ -9,7 +9,7 @@ import type { FlowNode, Graph } from './types';
 import { words } from './text';
 
 /** In units of the drawing: a pixel at a root font of 16. */
-const NODE = { height: 34, letter: 6.7, padding: 18, least: 58 };
+const NODE = { height: 32, letter: 6.7, padding: 18, least: 58 };
 const SPACE = { gap: 64, rowGap: 30, margin: 16, above: 12, below: 16 };
 const GAUGE = { width: 40, height: 4 };
 
@@ -87,11 +87,11 @@ const Node = memo(function Node({ flow, place, node, box }: { flow: number; plac
       <title>{[node.takes, node.emits].filter(Boolean).join(' → ')}</title>
       <rect x={box.x} y={box.y} width={box.width} height={box.height} rx={node.kind === 'source' ? box.height / 2 : 3} />
       {node.kind === 'sink' && <path d={`M${box.x + box.width - 4} ${box.y}v${box.height}`} />}
-      <text x={middle} y={box.y + (facts ? 15 : 21)}>
+      <text x={middle} y={box.y + 20}>
         {node.name}
       </text>
       {facts && (
-        <text class="node-facts" x={middle} y={box.y + 27}>
+        <text class="node-facts" x={middle} y={box.y + box.height + 11}>
           {facts}
         </text>
       )}

@@ -104,7 +104,8 @@ export interface Snapshot {
   namespaces: NamespaceNow[];
   model: { version: string; precision: string; device: string; digest: string } | null;
   models: ModelNow[];
-  edges: Record<string, { status: string; detail: string }>;
+  /** Null until they were looked at once. */
+  edges: Record<string, { status: string; detail: string }> | null;
   fallbacks: { failed: string; serves: string }[];
   reason: string | null;
   log: { warnings: number; errors: number };

@@ -101,7 +101,7 @@ impl From<anyhow::Error> for Problem {
 }
 
 /// The last records that are no event.
-#[utoipa::path(get, path = "/admin/dead-letters", tag = "operations",
+#[utoipa::path(get, path = "/admin/dead-letters", operation_id = "list_dead_letters", tag = "operations",
     params(("limit" = Option<u32>, Query, description = "How many, at most 1,000; 100 unless told otherwise", minimum = 1, maximum = 1000)),
     responses((status = 200, description = "Newest first", body = DeadLetterList),
         (status = 422, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json")))]
@@ -136,7 +136,7 @@ pub(in crate::http) async fn list(
 }
 
 /// A record that is no event, with its bytes.
-#[utoipa::path(get, path = "/admin/dead-letters/{id}", tag = "operations",
+#[utoipa::path(get, path = "/admin/dead-letters/{id}", operation_id = "show_dead_letter", tag = "operations",
     params(("id" = String, Path, description = "As listed")),
     responses((status = 200, description = "The letter", body = WholeLetter),
         (status = 404, description = "There is no such letter", body = Problem, content_type = "application/problem+json")))]
@@ -163,7 +163,7 @@ fn missing(id: &str) -> Problem {
 }
 
 /// Sends letters that are events by now to their reader's home, where each counts once.
-#[utoipa::path(post, path = "/admin/dead-letters/put-back", tag = "operations", request_body = PutBackWish,
+#[utoipa::path(post, path = "/admin/dead-letters/put-back", operation_id = "put_back_dead_letters", tag = "operations", request_body = PutBackWish,
     responses((status = 200, description = "It is done; some may still be no events", body = PutBackCounts),
         (status = 404, description = "There is no such letter, and none was put back", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "Neither `ids` nor `all`", body = Problem, content_type = "application/problem+json")))]

@@ -51,7 +51,7 @@ pub(in crate::http) fn log_counts() -> LogCounts {
 }
 
 /// What this process logged last at warn and above.
-#[utoipa::path(get, path = "/admin/log", tag = "operations",
+#[utoipa::path(get, path = "/admin/log", operation_id = "log_lines", tag = "operations",
     params(("limit" = Option<u32>, Query, description = "How many, at most 1,000; 200 unless told otherwise", minimum = 1, maximum = 1000)),
     responses((status = 200, description = "Newest first", body = LogLines),
         (status = 422, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json")))]

@@ -94,7 +94,7 @@ impl TimeMachines {
 }
 
 /// The time machines, and how far back one may look.
-#[utoipa::path(get, path = "/admin/time-machine", tag = "operations",
+#[utoipa::path(get, path = "/admin/time-machine", operation_id = "list_time_machines", tag = "operations",
     responses((status = 200, description = "The one asked for last at the end", body = MachineList)))]
 pub(in crate::http) async fn list(State(app): State<Arc<App>>) -> Json<MachineList> {
     let earliest = app.runtime.timeout(LIMIT, begins(&app)).await.flatten();
@@ -130,7 +130,7 @@ async fn begins(app: &App) -> Option<Timestamp> {
 
 /// Starts to rebuild what readers were shown at an earlier moment, in a namespace of its own that is dropped again. Asked again for the same moment, it is the one
 /// that is there; there are two at most, and a third takes the place of the one that was looked at least recently.
-#[utoipa::path(post, path = "/admin/time-machine", tag = "operations", request_body = TimeMachineWish,
+#[utoipa::path(post, path = "/admin/time-machine", operation_id = "start_time_machine", tag = "operations", request_body = TimeMachineWish,
     responses((status = 202, description = "It is being rebuilt, or ready", body = MachineState),
         (status = 409, description = "The moment lies in the future", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "`until` is no moment", body = Problem, content_type = "application/problem+json")))]
@@ -152,7 +152,7 @@ pub(in crate::http) async fn start(
 }
 
 /// A reader's front page as it was. Articles that were not published yet are unknown, and nothing of it is logged as shown.
-#[utoipa::path(get, path = "/admin/time-machine/slate", tag = "operations",
+#[utoipa::path(get, path = "/admin/time-machine/slate", operation_id = "past_slate", tag = "operations",
     params(("user_id" = String, Query, description = "The reader"),
         ("k" = Option<u32>, Query, description = "How many articles; 10 unless told otherwise"),
         ("id" = Option<String>, Query, description = "The time machine; the one asked for last unless told otherwise; `live` for what the reader would be shown now")),
@@ -207,7 +207,7 @@ pub(in crate::http) async fn slate(
 }
 
 /// Drops a time machine and its namespace.
-#[utoipa::path(delete, path = "/admin/time-machine/{id}", tag = "operations",
+#[utoipa::path(delete, path = "/admin/time-machine/{id}", operation_id = "remove_time_machine", tag = "operations",
     params(("id" = String, Path, description = "As listed")),
     responses((status = 204, description = "It is gone"),
         (status = 404, description = "There is no such time machine", body = Problem, content_type = "application/problem+json")))]

@@ -105,7 +105,7 @@ pub(in crate::http) async fn states(
 }
 
 /// The namespaces that there are, and which one readers see.
-#[utoipa::path(get, path = "/admin/namespaces", tag = "operations",
+#[utoipa::path(get, path = "/admin/namespaces", operation_id = "list_namespaces", tag = "operations",
     responses((status = 200, description = "By name", body = NamespaceList)))]
 pub(in crate::http) async fn list(State(app): State<Arc<App>>) -> Result<Json<NamespaceList>, Problem> {
     let session = &app.admin.session;
@@ -119,7 +119,7 @@ pub(in crate::http) async fn list(State(app): State<Arc<App>>) -> Result<Json<Na
 }
 
 /// Lets readers see a namespace, once it has come as far as the one that they see now.
-#[utoipa::path(post, path = "/admin/namespaces/{ns}/promote", tag = "operations",
+#[utoipa::path(post, path = "/admin/namespaces/{ns}/promote", operation_id = "promote_namespace", tag = "operations",
     params(("ns" = String, Path, description = "The namespace"),
         ("wait_ms" = Option<u32>, Query, description = "How long it may take to come so far; 10,000 unless told otherwise", minimum = 0, maximum = 60000)),
     responses((status = 200, description = "Readers see it", body = PromotedNamespace),

@@ -15,7 +15,7 @@ pub(in crate::http) struct WorkerState {
 }
 
 /// Lets the worker take nothing more from the log. It stays in its group, finishes what it has begun, and goes on after `POST /admin/worker/resume` or a restart.
-#[utoipa::path(post, path = "/admin/worker/pause", tag = "operations", responses(
+#[utoipa::path(post, path = "/admin/worker/pause", operation_id = "pause_worker", tag = "operations", responses(
     (status = 200, description = "It rests", body = WorkerState),
     (status = 409, description = "This process has no worker", body = Problem, content_type = "application/problem+json")))]
 pub(in crate::http) async fn pause(State(app): State<Arc<App>>) -> Result<Json<WorkerState>, Problem> {
@@ -23,7 +23,7 @@ pub(in crate::http) async fn pause(State(app): State<Arc<App>>) -> Result<Json<W
 }
 
 /// Lets the worker go on.
-#[utoipa::path(post, path = "/admin/worker/resume", tag = "operations", responses(
+#[utoipa::path(post, path = "/admin/worker/resume", operation_id = "resume_worker", tag = "operations", responses(
     (status = 200, description = "It goes on", body = WorkerState),
     (status = 409, description = "This process has no worker", body = Problem, content_type = "application/problem+json")))]
 pub(in crate::http) async fn resume(State(app): State<Arc<App>>) -> Result<Json<WorkerState>, Problem> {

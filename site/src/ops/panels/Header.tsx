@@ -54,7 +54,8 @@ function Freshness() {
   );
 }
 
-const status = (snapshot: Snapshot): 'ok' | 'degraded' => {
+const status = (snapshot: Snapshot): 'ok' | 'degraded' | 'unknown' => {
+  if (!snapshot.edges) return 'unknown';
   const edgesWell = Object.values(snapshot.edges).every((edge) => edge.status === 'ok');
   return edgesWell && snapshot.model && !snapshot.reason && snapshot.fallbacks.length === 0 ? 'ok' : 'degraded';
 };

@@ -39,7 +39,7 @@ const Row = memo(function Row({ namespace: { name, kind, done, total, until, liv
     <tr data-live={isLive ? '' : undefined}>
       <th scope="row">{name}</th>
       <td>
-        {words.kinds[kind] ?? kind} {until !== null && <span class="quiet nowrap">{moment(until)}</span>}
+        {words.kinds[kind] ?? kind} {until && <span class="quiet nowrap">{moment(until)}</span>}
       </td>
       <td class="part">
         {part !== undefined && <Bar share={part} />} <span class="nowrap">{words.progressOf(count(done), count(total))}</span>

@@ -16,6 +16,9 @@ const ROUTES: readonly Head[] = [
 const MIX: readonly Head[] = [{ text: words.servedBy }, { text: words.perSecond, figure: true }, { text: words.total, figure: true }, { text: words.share }];
 const ARMS: readonly Head[] = [{ text: words.arm }, { text: words.perSecond, figure: true }, { text: words.total, figure: true }, { text: words.readers }];
 
+/** What this page asks itself. */
+const OWN = /^\/(?:admin|ops)\b/;
+
 /** What is asked, how fast it is answered, and what answers. */
 export function Serving() {
   const errors = useLive((live) => live.snapshot?.http?.errors_per_s);
@@ -29,8 +32,9 @@ export function Serving() {
 }
 
 function Routes() {
-  const routes = useLive((live) => live.snapshot?.http?.routes);
-  if (!routes || routes.length === 0) return <p class="quiet">{words.noRequests}</p>;
+  const all = useLive((live) => live.snapshot?.http?.routes);
+  const routes = (all ?? []).filter(({ route }) => !OWN.test(route));
+  if (routes.length === 0) return <p class="quiet">{words.noRequests}</p>;
   return (
     <Table label={words.requests} heads={ROUTES}>
       {routes.map((route) => (
