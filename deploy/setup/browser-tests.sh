@@ -17,7 +17,12 @@ sockets = [socket.socket() for _ in range(2)]
 for s in sockets:
     s.bind(("127.0.0.1", 0))
 print(*(s.getsockname()[1] for s in sockets))')"
-# A record that is no event, and a dead letter that is one by now, for the operations page. `cargo test` has built it beside the program.
+# The demo fills a log that is empty, so that it comes first; it writes a newspaper and trains a model.
+ABOVEFOLD__HOME="$home" "$program" demo --exit >"$home/demo.log" 2>&1 </dev/null || {
+    tail -n 30 "$home/demo.log"
+    die 'the demo did not end as it should'
+}
+# Then a record that is no event, and a dead letter that is one by now, for the operations page. `cargo test` has built it beside the program.
 letters="$(dirname "$(readlink -f "$program")")/examples/dead_letters"
 [ -x "$letters" ] || die "$letters is missing: cargo build --release --workspace --locked --example dead_letters"
 "$letters" "$home"
@@ -35,7 +40,6 @@ healthy() {
     node -e 'fetch(process.argv[1]).then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))' "http://127.0.0.1:$port/health"
 }
 
-# The demo writes a newspaper and trains a model first.
 deadline=$((SECONDS + 300))
 until healthy; do
     if ! kill -0 "$demo" 2>/dev/null || [ "$SECONDS" -ge "$deadline" ]; then
