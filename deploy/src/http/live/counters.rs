@@ -2,10 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use abovefold_engine::{
-    meter::{EdgeReading, Held},
-    metrics::{LAG, RECORDS_READ},
-};
+use abovefold_engine::meter::{EdgeReading, Held};
 use abovefold_models::metrics::{GRU_STEPS, GRU_TILES};
 use abovefold_operators::{
     metrics::{ARTICLES_INDEXED, LEARNED_READS, LEARNED_ROWS},
@@ -19,8 +16,6 @@ use crate::http::metrics::{REQUEST_SECONDS, REQUESTS};
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Counters {
     pub(super) at: Timestamp,
-    /// Records that the write path read.
-    pub(super) records_read: f64,
     pub(super) gru_steps: f64,
     pub(super) gru_tiles: f64,
     /// By what became of cached candidates.
@@ -32,8 +27,6 @@ pub(super) struct Counters {
     pub(super) articles_indexed: f64,
     pub(super) learned_reads: f64,
     pub(super) learned_rows: f64,
-    /// By partition, of the write path; empty before it measured any.
-    pub(super) lag: BTreeMap<u32, f64>,
     /// By dataflow.
     pub(super) flows: Vec<Flow>,
 }
@@ -57,6 +50,12 @@ pub(super) struct Route {
 }
 
 impl Counters {
+    /// Records that the write path of this process took in, and no replay beside it; `None` where it has none.
+    pub(super) fn folded(&self) -> Option<u64> {
+        let write = self.flows.iter().find(|flow| flow.name == "write")?;
+        write.edges.first().map(|edge| edge.rows)
+    }
+
     /// Out of the text that Prometheus reads. Lines that are none of these are passed over.
     pub(super) fn read(text: &str, at: Timestamp) -> Self {
         let mut counters = Self { at, ..Self::default() };
@@ -68,7 +67,6 @@ impl Counters {
     fn take(&mut self, line: Line<'_>) {
         let Line { name, value, .. } = line;
         match name {
-            RECORDS_READ if line.label("dataflow") == "write" => self.records_read += value,
             GRU_STEPS => self.gru_steps += value,
             GRU_TILES => self.gru_tiles += value,
             CACHE => *self.cache.entry(line.label("what")).or_default() += value,
@@ -77,11 +75,6 @@ impl Counters {
             ARTICLES_INDEXED => self.articles_indexed += value,
             LEARNED_READS => self.learned_reads += value,
             LEARNED_ROWS => self.learned_rows += value,
-            LAG if line.label("dataflow") == "write" => {
-                if let Ok(partition) = line.label("partition").parse() {
-                    self.lag.insert(partition, value);
-                }
-            }
             REQUESTS => {
                 let route = self.routes.entry(line.label("route")).or_default();
                 route.requests += value;
@@ -159,9 +152,6 @@ abovefold_http_request_seconds_bucket{route=\"/recommend\",le=\"0.001\"} 30
 abovefold_http_request_seconds_bucket{route=\"/recommend\",le=\"+Inf\"} 42
 abovefold_http_request_seconds_sum{route=\"/recommend\"} 0.5
 abovefold_models_gru_steps_total 120
-abovefold_engine_records_read_total{dataflow=\"intake\"} 7
-abovefold_engine_records_read_total{dataflow=\"write\"} 9
-abovefold_engine_lag_records{dataflow=\"write\",partition=\"3\"} 11
 abovefold_query_requests_total{served_by=\"trees\"} 5
 abovefold_query_arm_requests_total{arm=\"a \\\"b\\\", c\",served_by=\"trees\"} 3
 abovefold_query_arm_requests_total{arm=\"a \\\"b\\\", c\",served_by=\"knn\"} 1
@@ -171,8 +161,7 @@ nonsense
         let route = &counters.routes["/recommend"];
         assert_eq!((route.requests, route.errors), (42.0, 2.0));
         assert_eq!(route.buckets, [(0.001, 30.0), (f64::INFINITY, 42.0)]);
-        assert_eq!((counters.gru_steps, counters.records_read), (120.0, 9.0));
-        assert_eq!(counters.lag, [(3, 11.0)].into());
+        assert!((counters.gru_steps - 120.0).abs() < 1e-9);
         assert_eq!(counters.served_by, [("trees".to_owned(), 5.0)].into());
         assert_eq!(counters.arms, [("a \"b\", c".to_owned(), 4.0)].into());
     }

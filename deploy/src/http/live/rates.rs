@@ -112,7 +112,7 @@ mod tests {
         let route = Route { requests: records, errors: 0.0, buckets };
         Counters {
             at: Timestamp(at),
-            records_read: records,
+            gru_steps: records,
             routes: [("/recommend".to_owned(), route)].into(),
             ..Counters::default()
         }
@@ -121,15 +121,15 @@ mod tests {
     #[test]
     fn rates_are_taken_over_a_second_however_often_one_looks() {
         let mut moments = Moments::default();
-        assert_eq!(moments.add(counters(0, 0.0)).rate(|all| all.records_read), None);
+        assert_eq!(moments.add(counters(0, 0.0)).rate(|all| all.gru_steps), None);
         let mut rates = Vec::new();
         for tenth in 1..=30 {
             let compared = moments.add(counters(tenth * 100, (tenth * 5) as f64));
-            rates.extend(compared.rate(|all| all.records_read));
+            rates.extend(compared.rate(|all| all.gru_steps));
         }
         assert!(rates.iter().all(|rate| (rate - 50.0).abs() < 1e-9), "{rates:?}");
         let restarted = moments.add(counters(3_100, 1.0));
-        assert_eq!(restarted.rate(|all| all.records_read), Some(0.0));
+        assert_eq!(restarted.rate(|all| all.gru_steps), Some(0.0));
         assert!(moments.0.len() <= MOST);
     }
 

@@ -263,9 +263,13 @@ fn series(
     let windows = flows.iter().filter(|flow| flow.name == "write").flat_map(|flow| &flow.nodes);
     let open = windows.map(|node| node.open_windows as f64).sum::<f64>();
     let works = flows.iter().any(|flow| flow.name == "write");
+    let events = compared
+        .now
+        .folded()
+        .and_then(|_| compared.rate(|counters| counters.folded().unwrap_or_default() as f64));
     let mut series: Series = [
         ("lag", all),
-        ("events_per_s", compared.rate(|counters| counters.records_read).filter(|_| works).map(short)),
+        ("events_per_s", events.map(short)),
         ("requests_per_s", http.requests_per_s),
         ("p50_ms", http.p50_ms),
         ("p95_ms", http.p95_ms),

@@ -154,7 +154,7 @@ pub(in crate::http) struct StoppedState {
     pub(super) reason: String,
 }
 
-/// The session model.
+/// The session model; what time machines replay is counted as well.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(in crate::http) struct GruState {
     pub(super) steps_per_s: Option<f64>,
