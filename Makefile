@@ -57,7 +57,8 @@ load: build
 
 peers: build
 	@$(SETUP)/peers.sh
-	@$(WITH_ENV) LD_LIBRARY_PATH="$$LD_LIBRARY_PATH:$$ABOVEFOLD_CACHE/peers/absent" \
+	@# Bytecode written beside torch would make cargo build all that rests on libtorch anew.
+	@$(WITH_ENV) PYTHONDONTWRITEBYTECODE=1 LD_LIBRARY_PATH="$$LD_LIBRARY_PATH:$$ABOVEFOLD_CACHE/peers/absent" \
 	    "$$ABOVEFOLD_CACHE/peers/reference-venv/bin/python" benches/peers/run.py $(ARGS)
 
 peers-gate:

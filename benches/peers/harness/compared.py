@@ -14,8 +14,8 @@ from .sides import Abovefold, Bytewax, Jvm, Quix, Reference, Side
 READERS = 50_000
 ARTICLES = 5_000
 # Without a model, and as many for the sides that take minutes for all of them.
-EVENTS = 1_000_000
-FEWER = 200_000
+EVENTS = 600_000
+FEWER = 60_000
 # With the model: readers and reads of each, where a second does thousands and where it does a hundred.
 MANY_READERS = 2_500
 FEW_READERS = 120
@@ -57,6 +57,12 @@ class Compared:
                 content.embeddings = embeddings(self.network, content)
         return self.contents[topic]
 
+    def beside(self, program: Path) -> None:
+        """Adds another build of the program, with the settings of the first side."""
+        ours = self.sides[0]
+        assert isinstance(ours, Abovefold)
+        self.sides.insert(1, Abovefold(f"{ours.name}, other build", program, ours.model, **ours.settings))
+
     def keep(self, word: str) -> None:
         """Leaves out what was not asked for; ours stays beside any peer."""
         if word not in self.name:
@@ -90,8 +96,10 @@ def embeddings(network: SessionModel, content: Content) -> dict[str, numpy.ndarr
 
 def without_a_model(program: Path, folder: Path, scale: float) -> Compared:
     """A window, the last 50 reads of each reader, and the trends."""
-    # What learns from reads beside the fold has no part in this; the intake, which looks after strays and dead letters, cannot be left out.
-    ours = Abovefold("Abovefold", program, ABOVEFOLD__LEARNER__ENABLED="false")
+    # What learns from reads beside the fold has no part in this; the intake, which looks after strays and dead letters, cannot be left out. All
+    # readers of a partition fit into the cache, as they do with the peers.
+    settings = {"ABOVEFOLD__LEARNER__ENABLED": "false", "ABOVEFOLD__FOLD__CACHED_READERS": "65536"}
+    ours = Abovefold("Abovefold", program, **settings)
     sides: list[Side] = [
         ours,
         Jvm("Kafka Streams 4.1.1", "StreamsPeer"),
