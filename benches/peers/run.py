@@ -124,7 +124,8 @@ def main() -> int:
                 # What was not run again stays as it was, and what was is kept though a later round should fail.
                 merged = {**before, **results, "comparisons": {**before["comparisons"], **results["comparisons"]}}
                 options.json.write_text(json.dumps(merged, indent=1) + "\n")
-                PICTURE.write_text(plot.picture(merged))
+                if options.json == RESULTS:
+                    PICTURE.write_text(plot.picture(merged))
 
         return keep
 
