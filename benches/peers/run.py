@@ -50,6 +50,7 @@ def compare(place: Place, compared: Compared, rounds: int, keep) -> None:
                 outcome = measure(place, side, topic, wanted, len(compared.events[topic]), compared.window_ms)
             except (RuntimeError, TimeoutError) as error:
                 say(f"{compared.name}, {side.name} FAILED: {error}")
+                # What it said on the way is on stderr.
                 FAILED.append(f"{compared.name}, {side.name}: {str(error).splitlines()[0]}")
                 sides.remove(side)
                 continue
@@ -154,12 +155,11 @@ def main() -> int:
         kafka.stop()
         shutil.rmtree(folder, ignore_errors=True)
     print(report(results))
+    lines = [f"FAILED {line}" for line in FAILED]
     if options.gate:
-        lines = figures.gate(RESULTS, results, options.slack)
-        print("\n".join(lines))
-        return int(any(line.startswith("WORSE") for line in lines))
-    print("\n".join(FAILED))
-    return int(bool(FAILED))
+        lines += figures.gate(RESULTS, results, options.slack)
+    print("\n".join(lines))
+    return int(any(line.startswith(("FAILED", "WORSE")) for line in lines))
 
 
 if __name__ == "__main__":
