@@ -11,6 +11,8 @@
 #   make bench             the benchmarks, as one table; ARGS go to them
 #   make load              a load run against the program, in the folder load-home; ARGS go to it, as in
 #                          ARGS='--articles-count 10000 --readers 5000 --seconds 20'; ARGS=--help says what there is
+#   make peers             Abovefold beside Kafka Streams, Flink and others, on the same events and servers; ARGS=--help says what can be set
+#   make peers-gate        the same, its ratios compared with those of benches/peers/results.json
 #   make servers           Kafka, Redis and Elasticsearch on 127.0.0.1 (KAFKA_PORT, REDIS_PORT, ELASTICSEARCH_PORT)
 #   make servers-stop      stops them; their data is kept
 #   make fmt lint doc      formats; checks; builds the crates' documentation
@@ -27,7 +29,7 @@ SEEDS ?= 20000
 # What is longer in `make soak`, and the tests in there that are.
 SOAK := simulation the_digest_does_not_depend_on_how_it_was_folded a_killed_worker_leaves_no_trace a_store_that_forgets_is_filled_again
 SOAKED := every_seed over_real_events on_the_embedded_edges over_kafka_and_redis a_cluster_that_fails_over
-.PHONY: demo test build mutants soak bench load servers servers-stop fmt lint doc setup help
+.PHONY: demo test build mutants soak bench load peers peers-gate servers servers-stop fmt lint doc setup help
 
 demo: build
 	@target/release/abovefold demo $(ARGS)
@@ -52,6 +54,15 @@ bench: build
 
 load: build
 	@$(WITH_ENV) "$$CARGO_TARGET_DIR/release/load" $(ARGS)
+
+peers: build
+	@$(SETUP)/peers.sh
+	@# Bytecode written beside torch would make cargo build all that rests on libtorch anew.
+	@$(WITH_ENV) PYTHONDONTWRITEBYTECODE=1 LD_LIBRARY_PATH="$$LD_LIBRARY_PATH:$$ABOVEFOLD_CACHE/peers/absent" \
+	    "$$ABOVEFOLD_CACHE/peers/reference-venv/bin/python" benches/peers/run.py $(ARGS)
+
+peers-gate:
+	@$(MAKE) --no-print-directory peers ARGS="--gate $(ARGS)"
 
 servers:
 	@$(SETUP)/servers.sh

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Sees to the programs and headers that come from the operating system.
 #
-#   system.sh build|test|lint...
+#   system.sh build|test|peers|lint...
 #
 # What is missing is named with the Debian package that brings it. As root on Debian (or its like) it is installed here;
 # otherwise one line says what to install, and the status is 1. Only for `test` it stays 0, since a test that lacks its
@@ -51,12 +51,15 @@ look() {
             need kcat has kcat
             need chromium has "${ABOVEFOLD_CHROMIUM:-chromium}"
             ;;
+        peers)
+            need openjdk-17-jdk-headless has javac
+            ;;
         lint)
             need shellcheck has shellcheck
             need docker-compose has_compose
             need python3-yaml /usr/bin/python3 -c 'import yaml'
             ;;
-        *) die "not a kind of set-up: $1 (build, test and lint are)" ;;
+        *) die "not a kind of set-up: $1 (build, test, peers and lint are)" ;;
     esac
 }
 

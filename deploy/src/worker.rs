@@ -23,6 +23,10 @@ const REPLAY_RECORDS: usize = 32_768;
 /// The same with a model, whose hidden states make a reader's value many times larger: some 30 MB an epoch.
 const REPLAY_RECORDS_WITH_MODEL: usize = 4_096;
 
+/// Records of an epoch of a backlog into Redis without a model: readers' values are a twentieth of those with one, so that as many fit what a
+/// script writes at its best, and an article that is read often is written once for many reads.
+const REDIS_BACKLOG_RECORDS_WITHOUT_MODEL: usize = 4_096;
+
 /// Dataflows that run.
 #[derive(Debug)]
 pub struct Worker {
@@ -108,7 +112,11 @@ impl Worker {
         inference: Option<Inference>,
     ) -> anyhow::Result<Self> {
         let dropped = Arc::default();
-        let context = context(session, namespace, &dropped);
+        let mut context = context(session, namespace, &dropped);
+        let unset = session.config.window.backlog_records == 0;
+        if unset && !session.config.embeds_state() && inference.is_none() {
+            context.window.backlog_records = REDIS_BACKLOG_RECORDS_WITHOUT_MODEL;
+        }
         let mut worker = Self { dropped, flows: Vec::new(), watched: Vec::new() };
         worker.add(session, write_path(&context, namespace, session_model(inference), None));
         worker.add(session, intake(&context).await?);
@@ -152,6 +160,7 @@ impl Worker {
         context.window.backlog_records = 0;
         // Into the embedded store there is no script that gets slower by what it is given at once either.
         context.window.max_records = match session.config.window.replay_records {
+            0 if !session.config.embeds_state() && inference.is_none() => REDIS_BACKLOG_RECORDS_WITHOUT_MODEL,
             0 if !session.config.embeds_state() => context.window.max_records,
             0 if inference.is_some() => REPLAY_RECORDS_WITH_MODEL,
             0 => REPLAY_RECORDS,

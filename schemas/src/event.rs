@@ -1,8 +1,11 @@
 //! The event: what a reader did, as JSON on the wire.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{Unexpected, Visitor},
+};
 
 use crate::ids::{ArticleId, ReaderId, Timestamp};
 
@@ -125,12 +128,44 @@ impl EventError {
 }
 
 /// A text or a number, as ids and timestamps come.
-#[derive(Deserialize)]
-#[serde(untagged)]
 enum TextOrNumber<'a> {
     Integer(i64),
-    #[serde(borrow)]
     Text(Cow<'a, str>),
+}
+
+// By hand: of an untagged enum, serde would make an error in words for each kind that is tried before the right one, for each event.
+impl<'de: 'a, 'a> Deserialize<'de> for TextOrNumber<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TextOrNumberVisitor)
+    }
+}
+
+struct TextOrNumberVisitor;
+
+impl<'de> Visitor<'de> for TextOrNumberVisitor {
+    type Value = TextOrNumber<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text or an integer")
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<Self::Value, E> {
+        Ok(TextOrNumber::Integer(number))
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<Self::Value, E> {
+        let number =
+            i64::try_from(number).map_err(|_| E::invalid_value(Unexpected::Unsigned(number), &self))?;
+        Ok(TextOrNumber::Integer(number))
+    }
+
+    fn visit_borrowed_str<E: serde::de::Error>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(TextOrNumber::Text(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(TextOrNumber::Text(Cow::Owned(text.to_owned())))
+    }
 }
 
 #[derive(Deserialize)]

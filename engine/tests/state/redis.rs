@@ -162,9 +162,10 @@ async fn what_passes_may_be_tried_again_and_what_does_not_is_named() {
     while !store.write_epoch(&tag, &write(0, "x")).await.is_ok_and(|done| done == WriteOutcome::Applied) {
         assert!(std::time::Instant::now() < end, "it does not come back");
     }
-    // Somebody else's key under our name does not go away by itself.
+    // Somebody else's key under our name does not go away by itself: a process that has yet to name a value there stops at it.
     server.command("DEL {main:1}:index");
     server.command("SET {main:1}:index x");
+    let store = open(&server.url(), &hasty).await.unwrap();
     let error = store.write_epoch(&tag, &write(1, "y")).await.unwrap_err();
     assert_eq!((error.fault, error.retry), (Fault::User, false), "{error}");
 }

@@ -8,6 +8,7 @@
 mod address;
 mod check;
 mod failure;
+mod indexed;
 mod keys;
 mod listener;
 mod scan;
@@ -34,6 +35,7 @@ use crate::{
     error::{EngineError, Result},
     runtime::Runtime,
 };
+use indexed::Indexed;
 use listener::Listener;
 use wire::Wire;
 
@@ -55,6 +57,8 @@ pub struct RedisStore {
     listener: Listener,
     /// When partitions were last put into their list.
     listed: Mutex<BTreeMap<Tag, Instant>>,
+    /// What the indexes of partitions have that this process writes.
+    indexed: Mutex<BTreeMap<Tag, Indexed>>,
 }
 
 impl RedisStore {
@@ -63,7 +67,7 @@ impl RedisStore {
         let wire = Wire::connect(url, settings).await?;
         let signals = Arc::<Signals>::default();
         let listener = Listener::start(wire.clone(), Arc::clone(&signals));
-        Ok(Self { wire, signals, listener, listed: Mutex::default() })
+        Ok(Self { wire, signals, listener, listed: Mutex::default(), indexed: Mutex::default() })
     }
 
     /// The names of mirrored values that changed after a version, and the marker at that moment.
@@ -158,9 +162,11 @@ impl StateStore for RedisStore {
     async fn write_epoch(&self, tag: &Tag, epoch: &EpochWrite) -> Result<WriteOutcome> {
         check_namespace(&tag.namespace)?;
         let tried = format!("write an epoch of {tag}");
-        let (named, arguments) = epoch_call(tag, epoch);
+        let indexed = Indexed::expected_by(lock(&self.indexed).remove(tag), epoch);
+        let (named, arguments) = epoch_call(tag, epoch, &indexed);
         match self.wire.run(&tried, &wire::WRITE_EPOCH, &named, &arguments).await? {
             Reply::Int(1) => {
+                lock(&self.indexed).insert(tag.clone(), indexed.after(epoch));
                 self.list(tag).await;
                 Ok(WriteOutcome::Applied)
             }
@@ -260,10 +266,13 @@ impl StateStore for RedisStore {
 }
 
 /// Keys and arguments of the script that writes an epoch (its text says in which order).
-fn epoch_call(tag: &Tag, epoch: &EpochWrite) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
+fn epoch_call(tag: &Tag, epoch: &EpochWrite, indexed: &Indexed) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
     let mut named: Vec<Vec<u8>> =
         vec![keys::marker(tag).into(), keys::mirrored(tag).into(), keys::index(tag).into()];
-    let set = || epoch.puts.iter().filter_map(|put| Some((put, put.value.as_ref()?)));
+    // Those first whose names the index may lack.
+    let values = || epoch.puts.iter().filter_map(|put| Some((put, put.value.as_ref()?)));
+    let fresh = || values().filter(|(put, _)| !indexed.has(&put.key));
+    let set = || fresh().chain(values().filter(|(put, _)| indexed.has(&put.key)));
     let removed = || epoch.puts.iter().filter(|put| put.value.is_none());
     named.extend(set().map(|(put, _)| keys::value(tag, &put.key)));
     named.extend(removed().map(|put| keys::value(tag, &put.key)));
@@ -272,6 +281,7 @@ fn epoch_call(tag: &Tag, epoch: &EpochWrite) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
     let mut arguments = vec![epoch.expected.to_bytes().to_vec(), epoch.target.to_bytes().to_vec()];
     arguments.push(set().count().to_string().into());
     arguments.push(removed().count().to_string().into());
+    arguments.push(fresh().count().to_string().into());
     arguments.extend(set().map(|(_, value)| keys::row(value)));
     arguments.extend(removed().map(|put| put.key.to_vec()));
     for put in epoch.puts.iter().filter(|put| put.mirrored) {

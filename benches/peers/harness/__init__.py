@@ -1,0 +1,1 @@
+"""What measures Abovefold beside its peers; `run.py` is the program."""

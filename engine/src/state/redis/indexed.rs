@@ -1,0 +1,86 @@
+//! Which names a partition's index has for certain, so that an epoch adds only those that may be new.
+//!
+//! What is known belongs to a marker: an epoch that expects it, and is applied, finds the partition as the epoch before left it, index included.
+//! Under any other marker nothing is known.
+
+use std::collections::HashSet;
+
+use abovefold_schemas::Marker;
+use bytes::Bytes;
+
+use super::EpochWrite;
+
+/// The most names that are remembered of a partition; beyond them all are forgotten, and added once more when they are next written.
+const MOST_NAMES: usize = 100_000;
+
+/// The names that the index of one partition has, and the marker at which it has them.
+#[derive(Debug)]
+pub(super) struct Indexed {
+    at: Marker,
+    names: HashSet<Bytes>,
+}
+
+impl Indexed {
+    /// What is known when an epoch expects this marker: nothing, where it is another one.
+    pub fn expected_by(known: Option<Self>, epoch: &EpochWrite) -> Self {
+        known
+            .filter(|known| known.at == epoch.expected)
+            .unwrap_or_else(|| Self { at: epoch.expected, names: HashSet::new() })
+    }
+
+    /// Whether the index has this name.
+    pub fn has(&self, name: &Bytes) -> bool {
+        self.names.contains(name)
+    }
+
+    /// What is known after the epoch was applied.
+    pub fn after(mut self, epoch: &EpochWrite) -> Self {
+        if self.names.len() > MOST_NAMES {
+            self.names.clear();
+        }
+        for put in &epoch.puts {
+            if put.value.is_none() {
+                self.names.remove(&put.key);
+            } else if !self.names.contains(&put.key) {
+                self.names.insert(put.key.clone());
+            }
+        }
+        Self { at: epoch.target, names: self.names }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use abovefold_schemas::Offset;
+
+    use super::*;
+    use crate::state::{Put, Value};
+
+    fn epoch(from: u64, to: u64, puts: &[(&'static str, bool)]) -> EpochWrite {
+        let put = |(name, set): &(&'static str, bool)| Put {
+            key: Bytes::from_static(name.as_bytes()),
+            value: set.then(|| Value { version: Offset(to), bytes: Bytes::new() }),
+            mirrored: false,
+        };
+        EpochWrite {
+            expected: Marker::start(Offset(from)),
+            target: Marker::start(Offset(to)),
+            puts: puts.iter().map(put).collect(),
+            invalidated: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn names_are_known_at_the_marker_that_wrote_them_and_until_they_are_removed() {
+        let (first, second) = (epoch(0, 5, &[("ann", true), ("bea", true)]), epoch(5, 9, &[("ann", false)]));
+        let (ann, bea) = (Bytes::from_static(b"ann"), Bytes::from_static(b"bea"));
+        let before = Indexed::expected_by(None, &first);
+        assert!(!before.has(&ann));
+        let known = Indexed::expected_by(Some(before.after(&first)), &second);
+        assert!(known.has(&ann) && known.has(&bea));
+        let known = known.after(&second);
+        assert!(!known.has(&ann) && known.has(&bea));
+        // Somebody else brought the partition elsewhere, or it was lost and begun again.
+        assert!(!Indexed::expected_by(Some(known), &epoch(5, 9, &[])).has(&bea));
+    }
+}
