@@ -170,6 +170,8 @@ fn home(seed: u64) -> Home {
     Home::new()
         .with("WINDOW__LENGTH", format!("{}ms", 10 + seed % 3 * 20))
         .with("WINDOW__MAX_RECORDS", format!("{}", [8, 16, 23][seed as usize % 3]))
+        // A backlog in as small epochs: there are many writes to fall into.
+        .with("WINDOW__BACKLOG_RECORDS", "1")
 }
 
 fn stream(seed: u64, with_strays: bool) -> Vec<NewRecord> {

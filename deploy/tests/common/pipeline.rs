@@ -111,7 +111,8 @@ impl Pipeline {
             .with("GROUP", &self.name)
             .with("TOPICS__PARTITIONS", PARTITIONS.to_string())
             .with("WINDOW__LENGTH", "20ms")
-            .with("WINDOW__MAX_RECORDS", "16");
+            .with("WINDOW__MAX_RECORDS", "16")
+            .with("WINDOW__BACKLOG_RECORDS", "1");
         for kind in ["articles", "namespaces", "dead_letters", "impressions", "learned"] {
             home = home.with(&format!("TOPICS__{}", kind.to_uppercase()), self.topic(kind));
         }
