@@ -13,7 +13,7 @@ use abovefold_engine::{
 use abovefold_schemas::{
     ArticleId, Kept, Timestamp,
     records::DeadLetter,
-    tables::{ArticleRow, TableWriter, VectorRow},
+    tables::{ArticleRow, EventRow, TableWriter, VectorRow},
 };
 use common::{
     Home, http,
@@ -203,6 +203,8 @@ fn publish(home: &Home, name: &str) {
     TableWriter::write_file(folder.join("articles.parquet"), &[row]).unwrap();
     let vector = VectorRow { article_id: ArticleId(NEW), vector: newsroom::vector(NEW) };
     TableWriter::write_file(folder.join("contrastive_vector.parquet"), &[vector]).unwrap();
+    // Without reads, but a data folder.
+    TableWriter::<EventRow>::write_file(folder.join("events.parquet"), &[]).unwrap();
     home.done(&["index", "--data", &folder.display().to_string(), "--wait"]);
 }
 

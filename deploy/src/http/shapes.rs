@@ -3,7 +3,11 @@
 
 use serde_json::{Value, json};
 
-use super::{portraits, recommend::MAX_CATEGORIES};
+use super::{
+    admin::dead_letters::{LONGEST_ID, MOST_NAMED},
+    portraits,
+    recommend::MAX_CATEGORIES,
+};
 use crate::models::{CURRENT, LONGEST_NAME};
 
 /// A reader's id as text: no control characters. The lengths that a schema can say count characters; what is bounded is bytes, as the
@@ -68,7 +72,8 @@ pub(super) fn describe(document: &mut Value) {
         {"properties": {"type": {"enum": ["profile", "forget"]}}, "required": ["type"]},
     ]);
     merge(&mut schemas["TimeMachineWish"]["properties"]["until"], &json!({"format": "moment"}));
-    let ids = json!({"type": "array", "maxItems": 1_000, "items": {"type": "string", "minLength": 1, "maxLength": 400}});
+    let mut ids = texts((MOST_NAMED, LONGEST_ID));
+    ids["type"] = json!("array");
     schemas["PutBackWish"]["anyOf"] = json!([
         {"properties": {"ids": ids}, "required": ["ids"]},
         {"properties": {"all": {"const": true}}, "required": ["all"]}

@@ -19,10 +19,12 @@ use crate::{
     },
 };
 
-/// The most letters of a listing, and that are named to be put back.
+/// The most letters of a listing.
 const MOST: usize = 1_000;
+/// The most letters that are named to be put back: with the longest ids they still fit a body.
+pub(in crate::http) const MOST_NAMED: usize = 100;
 /// The longest id, in bytes.
-const LONGEST_ID: usize = 400;
+pub(in crate::http) const LONGEST_ID: usize = 400;
 
 /// A record that is no event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -85,7 +87,7 @@ pub(in crate::http) struct PutBackCounts {
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes what `put_back` reads, for the OpenAPI document")]
 pub(in crate::http) struct PutBackWish {
-    /// At most 1,000.
+    /// At most 100.
     ids: Option<serde_json::Value>,
     /// True for all there are.
     all: Option<serde_json::Value>,
@@ -179,7 +181,7 @@ pub(in crate::http) async fn put_back(
         if fields.value("ids").is_null() {
             return Err(Problem::field("ids", "is missing; name letters, or send \"all\": true"));
         }
-        let ids = fields.texts("ids", (MOST, LONGEST_ID))?;
+        let ids = fields.texts("ids", (MOST_NAMED, LONGEST_ID))?;
         let letters = dead_letters::find(session, &ids).await?;
         if let Some(id) = ids.iter().find(|id| !letters.contains_key(*id)) {
             return Err(missing(id));

@@ -1,7 +1,7 @@
 //! What operators see and do over HTTP, beside `/metrics` and the models: the numbers of the operations page, dead letters, namespaces, the log's last
 //! lines, the worker, and the time machine. What the commands do as well is done by their code.
 
-mod dead_letters;
+pub(super) mod dead_letters;
 mod log;
 pub(super) mod machines;
 pub(super) mod namespaces;

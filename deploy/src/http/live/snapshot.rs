@@ -11,6 +11,16 @@ use crate::http::{
     models::NamedModel,
 };
 
+/// An event of the stream.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what server-sent events are made of, for the OpenAPI document")]
+pub(in crate::http) struct LiveEvent {
+    /// `history` once, then `snapshot` again and again.
+    event: String,
+    /// JSON by the schema `History` or `Snapshot`.
+    data: String,
+}
+
 /// The first event, `history`.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::http) struct History {

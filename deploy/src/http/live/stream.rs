@@ -10,7 +10,11 @@ use axum::{
 use futures::Stream;
 use tokio::sync::watch;
 
-use super::{Page, Sampled, lock, sample::flows, snapshot::History};
+use super::{
+    Page, Sampled, lock,
+    sample::flows,
+    snapshot::{History, LiveEvent},
+};
 use crate::http::{App, fields, fields::Parameters, problem::Problem};
 
 /// How often a page may want a snapshot, in milliseconds.
@@ -27,7 +31,7 @@ const SLACK_MS: i64 = 40;
 #[utoipa::path(get, path = "/admin/live", tag = "operations",
     params(("every_ms" = Option<u32>, Query, description = "How often, in milliseconds; once a second unless told otherwise", minimum = 100, maximum = 10000),
         ("limit" = Option<u32>, Query, description = "Ends after so many snapshots; without it, it never ends", minimum = 1, maximum = 1000000)),
-    responses((status = 200, description = "Events until the client goes away", body = String, content_type = "text/event-stream"),
+    responses((status = 200, description = "Events until the client goes away", body = LiveEvent, content_type = "text/event-stream"),
         (status = 422, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "Too many pages are open", body = Problem, content_type = "application/problem+json")))]
 pub(in crate::http) async fn live(

@@ -232,7 +232,8 @@ async fn session(
         background: runtime.clone(),
         output: Output::terminal(),
         folder: std::path::PathBuf::new(),
-        stop: watch::channel(false).1,
+        // Nobody ends it: a channel whose sender is gone would say so.
+        stop: Box::leak(Box::new(watch::Sender::new(false))).subscribe(),
         pause: Pause::default(),
         troubles: Troubles::none(),
         learned: Arc::default(),
