@@ -1,7 +1,7 @@
 //! Sessions: a cookie that says who is reading, signed like a reader's token and never kept here.
 //!
 //! A script cannot read it, and a page of another origin cannot use it: it is `HttpOnly` and `SameSite=Strict`, and what it writes has to come
-//! from the newspaper's own pages ([`origin`]).
+//! from the newspaper's own pages (`origin.rs`).
 
 use std::{
     fs::{self, OpenOptions},

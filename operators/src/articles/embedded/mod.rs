@@ -2,7 +2,7 @@
 //!
 //! Two threads work beside the runtime. The *writer* owns the file: it makes a batch durable, together with the marker. The
 //! *scanner* owns what is searched: it takes in what the writer has made durable, and answers the questions that wait together. From
-//! [`HnswSettings::from_articles`] on a third one builds an HNSW graph of what is there, or reads the one that was [`kept`], and the scanner
+//! [`HnswSettings::from_articles`] on a third one builds an HNSW graph of what is there, or reads the one that was kept (`articles.graph`), and the scanner
 //! searches that once it is done.
 
 mod codes;
