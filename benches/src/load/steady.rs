@@ -265,6 +265,7 @@ pub async fn run(
     ]);
     report.note(format!("The answers were served by: {}.", crowd.paths()));
     report.facts.insert("searched_by_second".into(), crowd.misses.timeline(Outcome::Answered, begun));
+    report.facts.insert("followed_by_second".into(), visible.timeline(Outcome::Answered, begun));
     if let (Some((hits, searched)), Some((hits_now, searched_now))) = (counted, client.cache_counts().await) {
         report.note(format!(
             "By the program's own count, {:.0} requests found cached candidates and {:.0} searched.",
