@@ -308,7 +308,10 @@ impl Operator for Fold {
             },
             Feed::Begin { lease, marker } => {
                 self.caches.insert(lease.partition, PartitionCache::new(lease, marker));
-                out.emit(Feed::Begin { lease, marker }).await
+                out.emit(Feed::Begin { lease, marker }).await?;
+                // So that the first events need not wait until all articles are read. What fails is tried again, and told, with the first epoch.
+                self.context.table.catch_up().await.ok();
+                Ok(())
             }
             Feed::End { lease } => {
                 self.caches.remove(&lease.partition);
