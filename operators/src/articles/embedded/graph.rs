@@ -237,9 +237,8 @@ impl Graph {
         let Some(by) = by else { return Ok(()) };
         if self.members.len() >= self.index.capacity() {
             let more = (self.members.len() / 2).max(LEAST_ROOM);
-            self.index
-                .reserve(self.members.len() + more)
-                .map_err(|error| EngineError::ours("make room in the graph of the articles", error))?;
+            // One thread alone links from now on, and searches.
+            self.make_room(self.members.len() + more, 1)?;
         }
         let key = self.note(article, &by);
         let linked = self.link(key, &by);
