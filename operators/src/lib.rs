@@ -20,3 +20,4 @@ pub mod metrics;
 pub mod pipeline;
 pub mod query;
 pub mod steps;
+mod take;

@@ -6,6 +6,8 @@
 use abovefold_schemas::{ArticleId, Offset};
 use bytes::Bytes;
 
+use crate::take::take;
+
 const VERSION: u8 = 1;
 
 /// The candidates of one search, nearest first.
@@ -66,12 +68,6 @@ impl CachedCandidates {
     pub fn fits(&self, version: Option<Offset>, session_model: &str) -> bool {
         Some(self.version) == version && self.session_model == session_model
     }
-}
-
-fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
-    let (first, others) = rest.split_first_chunk::<N>()?;
-    *rest = others;
-    Some(*first)
 }
 
 #[cfg(test)]

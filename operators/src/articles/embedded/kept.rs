@@ -12,6 +12,7 @@ use abovefold_schemas::ArticleId;
 use sha2::{Digest, Sha256};
 
 use super::{super::Article, graph::Graph, settings::HnswSettings};
+use crate::take::{cut, take};
 
 const FORM: &[u8] = b"abovefold graph 1\n";
 const DIGEST: usize = 16;
@@ -94,18 +95,6 @@ fn digest(vector: &[f32]) -> [u8; DIGEST] {
     }
     let whole = hash.finalize();
     std::array::from_fn(|place| whole[place])
-}
-
-fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
-    let (first, others) = rest.split_first_chunk::<N>()?;
-    *rest = others;
-    Some(*first)
-}
-
-fn cut<'a>(rest: &mut &'a [u8], length: usize) -> Option<&'a [u8]> {
-    let (first, others) = rest.split_at_checked(length)?;
-    *rest = others;
-    Some(first)
 }
 
 #[cfg(test)]
