@@ -49,7 +49,7 @@ until healthy; do
     sleep 0.5
 done
 if ! (cd "$checkout/site" && ABOVEFOLD_URL="http://127.0.0.1:$port" EMBED_PORT="$embed_port" CHROMIUM="${ABOVEFOLD_CHROMIUM:-/usr/bin/chromium}" npm run --silent e2e); then
-    echo 'the last lines of the demo:'
-    tail -n 30 "$home/demo.log"
-    exit 1
+    mkdir -p "$ABOVEFOLD_CACHE/logs"
+    cp "$home/demo.log" "$ABOVEFOLD_CACHE/logs/browser-tests-demo.log"
+    die "a browser test failed; what the demo printed meanwhile is in $ABOVEFOLD_CACHE/logs/browser-tests-demo.log"
 fi

@@ -7,7 +7,7 @@ Each COMMAND is run by the shell, one after the other. It understands what cargo
 
 A Rust test cannot say by itself that it was skipped. Ours print a line `SKIP <test name>: <reason>` and return; such a
 test is counted as skipped and not as passed. The commands are therefore run with `--show-output`; what passing tests
-print otherwise goes to the log only. With CI=true, a skip for want of a server, a browser or a tool is a failure; a skip for
+print otherwise goes to the log only. What failed comes once more at the end, by name and with its first lines. With CI=true, a skip for want of a server, a browser or a tool is a failure; a skip for
 want of data or of a device (see EXCUSED) is not.
 
 The status is 0 when every command succeeded, nothing failed and at least one test ran.
@@ -26,6 +26,11 @@ CARGO_IGNORED = re.compile(r"^test (.+?) \.\.\. ignored(?:, (.*))?$")
 SKIP = re.compile(r"^\s*SKIP (.+?): (.+)$")
 VITEST_RESULT = re.compile(r"^\s*Tests\s+(.*\(\d+\))\s*$")
 PLAYWRIGHT_RESULT = re.compile(r"^\s+(\d+) (passed|failed|skipped|flaky|did not run)\b(?: \([\d.]+m?s?\))?\s*$")
+# Where cargo test, vitest and Playwright begin to tell of one test that failed.
+FAILURE = re.compile(r"^(?:---- (\S+) stdout ----|\s+\d+\) (\S.*?) ─*| FAIL  (.+))$")
+# How much of it comes once more at the end.
+FAILURE_LINES = 12
+FAILURE_WIDTH = 200
 
 
 class Tally:
@@ -37,6 +42,16 @@ class Tally:
         self.skipped: list[tuple[str, str]] = []
         self.in_successes = False
         self.skipped_here: set[str] = set()
+        self.failures: dict[str, list[str]] = {}
+        self.failing: list[str] | None = None
+
+    def note_failure(self, text: str) -> None:
+        """Keeps the first lines of what is told of a test that failed."""
+        if match := FAILURE.match(text):
+            name = next(group for group in match.groups() if group)
+            self.failing = None if name in self.failures else self.failures.setdefault(name, [])
+        elif self.failing is not None and len(self.failing) < FAILURE_LINES and text.strip():
+            self.failing.append(text[:FAILURE_WIDTH])
 
     def read(self, line: str) -> bool:
         """Takes one line in; says whether it should be shown."""
@@ -49,6 +64,7 @@ class Tally:
                 self.skipped.append((name, reason))
             return not self.in_successes
         if match := CARGO_RESULT.match(text):
+            self.failing = None
             passed, failed, _ignored = map(int, match.groups())
             self.passed += passed - min(passed, len(self.skipped_here))
             self.failed += failed
@@ -67,7 +83,10 @@ class Tally:
         if text == "successes:":
             self.in_successes = True
         elif text == "failures:" or text.startswith("running "):
+            self.failing = None
             self.in_successes = False
+        if not self.in_successes:
+            self.note_failure(text)
         return not self.in_successes
 
     def count(self, text: str, kind: str) -> None:
@@ -120,6 +139,8 @@ def main() -> int:
         print(f"skipped: {name}: {reason}{' (a failure, since CI=true)' if unexcused else ''}")
         if unexcused and not reason.startswith("ignored"):
             troubles.append(f"{name} was skipped")
+    for name, lines in tally.failures.items():
+        print(f"failed: {name}", *lines, sep="\n    ")
     for trouble in troubles:
         print(f"failed: {trouble}")
     if log_path != os.devnull:

@@ -12,7 +12,7 @@ import { words } from '../text';
 /** How often a replay is asked how far it is, in milliseconds. */
 const LOOK_MS = 400;
 
-/** The slider's steps, from a minute up. */
+/** The slider's steps, of whole seconds. */
 const STEPS = 500;
 
 interface Reach {
@@ -71,7 +71,7 @@ export function TimeMachine() {
 
 function Controls({ reach, readers }: { reach: Reach; readers: string[] }) {
   const span = reach.latest - reach.earliest;
-  const step = Math.max(60_000, Math.round(span / STEPS / 60_000) * 60_000);
+  const step = Math.max(1_000, Math.ceil(span / STEPS / 1_000) * 1_000);
   const [back, setBack] = useState(Math.floor(span / 2 / step));
   const [reader, setReader] = useState<string>();
   const [replaying, setReplaying] = useState<Machine>();
