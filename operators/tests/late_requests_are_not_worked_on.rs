@@ -6,6 +6,7 @@ use std::{sync::atomic::Ordering, time::Duration};
 
 use abovefold_operators::query::{QueryError, QuerySettings, Request, ServedBy};
 use abovefold_schemas::{ArticleId, Timestamp};
+use futures::stream::{FuturesUnordered, StreamExt};
 use query_support::{World, request};
 
 /// A request of a reader who waits so long.
@@ -113,4 +114,31 @@ async fn who_would_wait_beyond_its_deadline_is_refused_before_it_waits() {
         "or else it would be late: five batches come before its deadline, not twelve"
     );
     assert!(answers.iter().all(Result::is_ok), "who has time waits");
+}
+
+#[tokio::test]
+async fn who_comes_when_a_queue_has_stood_for_long_is_refused_at_once() {
+    let settings = QuerySettings {
+        batch: 1,
+        batches_in_flight: 1,
+        queue_ms: 10,
+        state_limit_ms: 5,
+        edge_pause_ms: 0,
+        ..QuerySettings::default()
+    };
+    let world = World::with(40, false, settings);
+    world.store.hangs.store(true, Ordering::SeqCst);
+    world.query.recommend(request("first")).await.unwrap();
+    let readers: Vec<String> = (0..120).map(|number| format!("reader-{number}")).collect();
+    let mut burst =
+        readers.iter().map(|name| world.query.recommend(request(name))).collect::<FuturesUnordered<_>>();
+    // One more than a burst has; each takes 5 ms and more.
+    for _ in 0..65 {
+        assert!(burst.next().await.unwrap().is_ok(), "a burst is borne");
+    }
+    assert_eq!(world.query.recommend(request("one-more")).await, Err(QueryError::Busy));
+    while let Some(answer) = burst.next().await {
+        assert!(answer.is_ok(), "who was let in is answered");
+    }
+    assert!(world.query.recommend(request("later")).await.is_ok(), "at rest again");
 }

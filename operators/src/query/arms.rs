@@ -16,11 +16,12 @@ use super::QuerySettings;
 const MAX_NAME_BYTES: usize = 64;
 
 /// Settings of [`QuerySettings`] that belong to the read path as a whole, so that an arm can't have its own.
-pub const OF_THE_WHOLE: [&str; 12] = [
+pub const OF_THE_WHOLE: [&str; 13] = [
     "deadline_ms",
     "batch",
     "batches_in_flight",
     "waiting_requests",
+    "queue_ms",
     "after_wait_ms",
     "state_limit_ms",
     "articles_limit_ms",

@@ -62,7 +62,10 @@ use abovefold_engine::{
 use abovefold_schemas::{
     Kept, Offset, ReaderId, Timestamp, keys::reader_key, state::ActiveReader, state::ReaderState,
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
 
 use crate::{
     articles::{Article, ArticleIndex},
@@ -152,8 +155,8 @@ impl Query {
 
     /// Answers a request with a slate. A request that waits for an `after` waits here and holds up nobody.
     ///
-    /// One that could not be answered before its deadline, since so many wait, is refused before it waits; one whose deadline passes is not
-    /// worked on any further.
+    /// One that could not be answered before its deadline, since so many wait, is refused before it waits, and so is one that would wait for longer than
+    /// `queue_ms` where that is no burst; one whose deadline passes is not worked on any further.
     ///
     /// # Errors
     /// When the token is none of this log, when too many requests wait, when the deadline passes, or when there is nothing at all to serve
@@ -291,9 +294,8 @@ impl Query {
             return Err(late());
         }
         let queued = self.requests.max_capacity() - self.requests.capacity();
-        let settings = &self.shared.settings;
-        let takes = self.shared.load.time_behind(queued, settings.batch, settings.batches_in_flight);
-        if takes > left { Err(busy("wait")) } else { Ok(()) }
+        let wait = self.shared.settings.queue_limit();
+        if self.shared.load.admits(queued, left, wait, Instant::now()) { Ok(()) } else { Err(busy("wait")) }
     }
 
     /// Whether the marker passed the token's event within the bound, and within `most`.

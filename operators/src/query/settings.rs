@@ -106,6 +106,9 @@ pub struct QuerySettings {
     pub batches_in_flight: usize,
     /// Requests that may wait; one more is refused.
     pub waiting_requests: usize,
+    /// A request that others would hold up for longer than this is refused at once, once 64 have been answered
+    /// without a rest of half of it; 0 lets it wait until its deadline.
+    pub queue_ms: u64,
     /// How long a request may take that names no deadline of its own.
     pub deadline_ms: u64,
     /// How long a request waits for the event that its `after` names; never more than half of what is left until its deadline.
@@ -148,6 +151,7 @@ impl Default for QuerySettings {
             batch: 32,
             batches_in_flight: 3,
             waiting_requests: 1024,
+            queue_ms: 40,
             deadline_ms: 5_000,
             after_wait_ms: 500,
             state_limit_ms: 250,
@@ -173,6 +177,11 @@ impl QuerySettings {
     /// How long a request waits for the event that its `after` names.
     pub fn after_wait(&self) -> Duration {
         Duration::from_millis(self.after_wait_ms)
+    }
+
+    /// How long others may hold up a request where that is no burst; zero knows no limit.
+    pub fn queue_limit(&self) -> Duration {
+        Duration::from_millis(self.queue_ms)
     }
 
     /// How often the trends in memory are brought up to date.

@@ -33,7 +33,8 @@ pub(super) async fn batches(
         {
             items.push(next);
         }
-        let batch = Batch { items, model: shared.model.take(), slot: Slot::new(permit, shared.load.clone()) };
+        let slot = Slot::new(items.len(), permit, shared.load.clone());
+        let batch = Batch { items, model: shared.model.take(), slot };
         // Whoever went away while waiting, or waited too long, is not worked for.
         let Some(batch) = batch.still_wanted(shared.runtime.now(), NAME) else { continue };
         ::metrics::histogram!(metrics::BATCH_REQUESTS).record(batch.items.len() as f64);
