@@ -6,10 +6,10 @@ use std::{collections::BTreeSet, time::Duration};
 
 use abovefold_operators::{
     articles::ArticleIndex,
-    fold::trends::{ReadFacts, count_read, count_successor},
+    fold::trends::{Counted, ReadFacts, count_read},
     query::{Budgets, Composition, QuerySettings, Request, Slate, Source},
 };
-use abovefold_schemas::{ArticleId, Kept, Timestamp, keys::ValueName, state::ArticleCounts};
+use abovefold_schemas::{ArticleId, Kept, Timestamp, keys::ValueName};
 use query_support::{NOON, World, article, ids, request};
 
 fn settings(sources: Budgets, composition: Composition) -> QuerySettings {
@@ -35,13 +35,13 @@ async fn each_source_brings_its_share_and_is_remembered() {
     world.know("ann", 1, &[1, 5]).await;
     world.trend(0, &[(2, 9), (6, 8), (10, 7), (5, 6)]).await;
     // After article 5, which ann read last, others went on to 7 and, once, to 11; 2 trends anyway.
-    let mut counts = ArticleCounts::default();
-    count_read(&mut counts, Timestamp(NOON), ReadFacts::default());
+    let mut counted = Counted::default();
+    count_read(&mut counted.counts, Timestamp(NOON), ReadFacts::default());
     for next in [7, 7, 11, 1] {
-        count_successor(&mut counts, ArticleId(next), Timestamp(NOON));
+        counted.follow(ArticleId(next), Timestamp(NOON));
     }
     let key = ValueName::Article(ArticleId(5)).to_key();
-    world.fold_mirrored(0, vec![(key, counts.to_kept())]).await;
+    world.fold_mirrored(0, vec![(key, counted.counts.to_kept())]).await;
 
     let slate = ask(&world, 100).await;
     let near: BTreeSet<i64> = from(&slate, Source::Knn);

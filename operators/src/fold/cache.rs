@@ -9,9 +9,11 @@ use abovefold_engine::{EngineError, Lease, Result, state::StateStore, state::Tag
 use abovefold_schemas::{
     ArticleId, Kept, Marker, Offset, ReaderId,
     keys::ValueName,
-    state::{ArticleCounts, PartitionSummary, ReaderState},
+    state::{PartitionSummary, ReaderState},
 };
 use bytes::Bytes;
+
+use super::{active::ActiveReaders, trends::Counted};
 
 /// A map whose hashes are the same in every run.
 pub type FixedMap<K, V> = HashMap<K, V, BuildHasherDefault<DefaultHasher>>;
@@ -36,10 +38,12 @@ pub struct PartitionCache {
     pub lease: Lease,
     /// Readers; those unknown to the store have the default state.
     pub readers: FixedMap<ReaderId, Cached<ReaderState>>,
-    /// Articles' counts in this partition.
-    pub articles: FixedMap<ArticleId, Cached<ArticleCounts>>,
-    /// The partition's summary, once it is loaded.
+    /// Articles' counts in this partition, with what was read next.
+    pub articles: FixedMap<ArticleId, Cached<Counted>>,
+    /// The partition's summary, once it is loaded; without its readers seen last, which are in `active`.
     pub summary: Option<PartitionSummary>,
+    /// The readers seen last.
+    pub active: ActiveReaders,
     /// Markers that the store may have now: the one at the begin, and the target of every epoch since that it had not passed when we last looked.
     markers: BTreeSet<MarkerByOffset>,
     stored: Offset,
@@ -68,6 +72,7 @@ impl PartitionCache {
             readers: FixedMap::default(),
             articles: FixedMap::default(),
             summary: None,
+            active: ActiveReaders::default(),
             markers: BTreeSet::from([MarkerByOffset(marker)]),
             stored: marker.next,
         }
@@ -93,9 +98,8 @@ impl PartitionCache {
         names.extend(
             readers.iter().filter(|r| !self.readers.contains_key(*r)).cloned().map(ValueName::Reader),
         );
-        names.extend(
-            articles.iter().filter(|a| !self.articles.contains_key(*a)).copied().map(ValueName::Article),
-        );
+        let missing = articles.iter().filter(|article| !self.articles.contains_key(*article)).copied();
+        names.extend(missing.flat_map(|article| [ValueName::Article(article), ValueName::AlsoRead(article)]));
         names.extend(self.summary.is_none().then_some(ValueName::Summary));
         if names.is_empty() {
             return Ok(Ok(()));
@@ -115,10 +119,16 @@ impl PartitionCache {
                         .insert(reader, Cached { value: parse(tag, value)?, written_until: Offset(0) });
                 }
                 ValueName::Article(article) => {
-                    self.articles
-                        .insert(article, Cached { value: parse(tag, value)?, written_until: Offset(0) });
+                    self.articles.entry(article).or_default().value.counts = parse(tag, value)?;
                 }
-                ValueName::Summary => self.summary = Some(parse(tag, value)?),
+                ValueName::AlsoRead(article) => {
+                    self.articles.entry(article).or_default().value.also_read = parse(tag, value)?;
+                }
+                ValueName::Summary => {
+                    let mut summary: PartitionSummary = parse(tag, value)?;
+                    self.active = std::mem::take(&mut summary.active).into();
+                    self.summary = Some(summary);
+                }
             }
         }
         Ok(Ok(()))
