@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use abovefold_operators::{
     articles::ArticleIndex,
-    fold::trends::{Counted, ReadFacts, count_read},
+    fold::trends::{Counted, MOST_WAITING, ReadFacts, count_read},
     query::{Budgets, Composition, QuerySettings, Request, Slate, Source},
 };
 use abovefold_schemas::{ArticleId, Kept, Timestamp, keys::ValueName};
@@ -197,4 +197,35 @@ async fn what_ages_fast_comes_later() {
     let by_nearness = ids(&ask(&world, 3).await);
     world.watermark(0, NOON + 80 * 60_000).await;
     assert_eq!(ids(&ask(&world, 3).await), [77, 73, 69], "before: {by_nearness:?}");
+}
+
+/// The mirror of the counts drops an article that nobody reads for a week. When it is read again, its counts come alone, since what was read
+/// next did not change: the mirror asks for that.
+#[tokio::test]
+async fn what_was_read_next_outlasts_a_quiet_week() {
+    let sources = Budgets { also_read: 4, ..knn_alone() };
+    let world = World::with(200, false, settings(sources, Composition::none()));
+    world.know("ann", 1, &[1, 5]).await;
+    let mut counted = Counted::default();
+    let read = |counted: &mut Counted, next: i64, time: i64| {
+        count_read(&mut counted.counts, Timestamp(time), ReadFacts::default());
+        counted.follow(ArticleId(next), Timestamp(time))
+    };
+    for number in 1..=MOST_WAITING {
+        assert_eq!(read(&mut counted, 7, NOON), number == MOST_WAITING);
+    }
+    read(&mut counted, 11, NOON);
+    let counts = |counted: &Counted| (ValueName::Article(ArticleId(5)).to_key(), counted.counts.to_kept());
+    let next = (ValueName::AlsoRead(ArticleId(5)).to_key(), counted.also_read.to_kept());
+    world.fold_mirrored(0, vec![counts(&counted), next]).await;
+    world.watermark(0, NOON).await;
+    let also_read = async || from(&ask(&world, 50).await, Source::AlsoRead);
+    assert_eq!(also_read().await, [7, 11].into(), "those that waited count too");
+
+    let later = NOON + 8 * 86_400_000;
+    world.watermark(0, later).await;
+    assert_eq!(also_read().await, [].into(), "it expired");
+    read(&mut counted, 12, later);
+    world.fold_mirrored(0, vec![counts(&counted)]).await;
+    assert_eq!(also_read().await, [7, 11, 12].into());
 }

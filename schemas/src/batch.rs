@@ -284,6 +284,11 @@ impl<'a> EventColumns<'a> {
         self.user_id.value(row)
     }
 
+    /// What was read in a row.
+    pub fn article_id(&self, row: usize) -> Option<ArticleId> {
+        self.article_id.is_valid(row).then(|| ArticleId(self.article_id.value(row)))
+    }
+
     /// One row.
     ///
     /// # Panics
@@ -299,7 +304,7 @@ impl<'a> EventColumns<'a> {
             user_id: self.user_id.value(row),
             kind: EventKind::from_u8(self.kind.value(row))
                 .expect("a batch holds the kinds that its builder wrote"),
-            article_id: present(self.article_id, row, || ArticleId(self.article_id.value(row))),
+            article_id: self.article_id(row),
             read_time: present(self.read_time, row, || self.read_time.value(row)),
             scroll_pct: present(self.scroll_pct, row, || self.scroll_pct.value(row)),
             device_type: self.device_type.value(row),

@@ -11,8 +11,8 @@ use abovefold_schemas::{
     learned::{HomeOrigin, LearnedCheckpoint, LearnedRead, LearnedRow},
     records::{DeadLetter, Impression, NamespaceChange, NamespaceRecord, Shown},
     state::{
-        ActiveReader, AlsoRead, ArticleCounts, DeadRange, Origin, PartitionSummary, Profile, Read, ReaderState,
-        Successor,
+        ActiveReader, AlsoRead, ArticleCounts, DeadRange, Origin, PartitionSummary, Profile, Read,
+        ReaderState, Successor,
     },
     windows::{KeptProgress, KeptWindow},
 };

@@ -134,16 +134,24 @@ impl PartitionCache {
         Ok(Ok(()))
     }
 
-    /// Forgets readers and articles beyond these numbers, but none whose last epoch the store may not have yet.
+    /// Forgets readers and articles where they are more than these numbers, those first that were changed longest ago, but none whose last
+    /// epoch the store may not have yet.
     pub fn shrink(&mut self, max_readers: usize, max_articles: usize) {
-        let stored = self.stored;
-        if self.readers.len() > max_readers {
-            self.readers.retain(|_, cached| cached.written_until > stored);
-        }
-        if self.articles.len() > max_articles {
-            self.articles.retain(|_, cached| cached.written_until > stored);
-        }
+        shrink(&mut self.readers, max_readers, self.stored);
+        shrink(&mut self.articles, max_articles, self.stored);
     }
+}
+
+/// A quarter more than has to go goes at once, so that this is done seldom.
+fn shrink<K, V>(cached: &mut FixedMap<K, Cached<V>>, most: usize, stored: Offset) {
+    if cached.len() <= most {
+        return;
+    }
+    let goes = cached.len() - (most - most / 4);
+    let mut ends: Vec<Offset> = cached.values().map(|one| one.written_until).collect();
+    let (_, last_to_go, _) = ends.select_nth_unstable(goes - 1);
+    let until = stored.min(*last_to_go);
+    cached.retain(|_, one| one.written_until > until);
 }
 
 fn parse<T: Kept>(tag: &Tag, value: Option<Value>) -> Result<T> {
@@ -166,6 +174,30 @@ mod tests {
     use abovefold_engine::state::{EpochWrite, MemoryStore};
 
     use super::*;
+
+    #[test]
+    fn what_was_changed_longest_ago_leaves_first_and_nothing_that_is_not_stored() {
+        let mut cached: FixedMap<u64, Cached<()>> = FixedMap::default();
+        let add = |cached: &mut FixedMap<_, _>, ends: std::ops::Range<u64>| {
+            cached.extend(ends.map(|end| (end, Cached { value: (), written_until: Offset(end) })));
+        };
+        let left = |cached: &FixedMap<u64, Cached<()>>| {
+            let mut left: Vec<u64> = cached.keys().copied().collect();
+            left.sort_unstable();
+            left
+        };
+        add(&mut cached, 0..8);
+        shrink(&mut cached, 8, Offset(100));
+        assert_eq!(cached.len(), 8);
+        add(&mut cached, 8..9);
+        shrink(&mut cached, 8, Offset(100));
+        assert_eq!(left(&cached), [3, 4, 5, 6, 7, 8]);
+        add(&mut cached, 9..20);
+        shrink(&mut cached, 8, Offset(5));
+        assert_eq!(left(&cached), (6..20).collect::<Vec<_>>(), "the store may not have the others");
+        shrink(&mut cached, 0, Offset(100));
+        assert!(cached.is_empty());
+    }
 
     /// The store fell back, and what is asked for now may be older than what is held: nothing of both may meet in one epoch.
     #[tokio::test]

@@ -1,9 +1,6 @@
 //! The operator `embed`: an epoch of events into the values that it changes.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use abovefold_engine::{
     Backoff, Emitter, Feed, Feedback, Lease, Operator, Result, Runtime, Signal,
@@ -196,13 +193,14 @@ async fn load(
         return Ok(Err(stale));
     }
     let columns = EventColumns::of(&epoch.batch);
-    let read = (0..columns.len()).filter_map(|row| columns.row(row).article_id);
+    let read = (0..columns.len()).filter_map(|row| columns.article_id(row));
     let read_last = epoch.readers.iter().filter_map(|reader| {
         let last = cache.readers.get(reader)?.value.reads.last()?;
         Some(ArticleId(last.article_id))
     });
-    let articles: BTreeSet<ArticleId> = read.chain(read_last).collect();
-    let articles: Vec<ArticleId> = articles.into_iter().collect();
+    let mut articles: Vec<ArticleId> = read.chain(read_last).collect();
+    articles.sort_unstable();
+    articles.dedup();
     cache.load(store, tag, &[], &articles).await
 }
 

@@ -196,7 +196,8 @@ mod tests {
         let mut counted = Counted::default();
         let mut written = 0;
         for number in 0..1_000_i64 {
-            let (next, time) = (ArticleId(number * number % 97), Timestamp(number * 60_000 - number % 7 * 90_000));
+            let (next, time) =
+                (ArticleId(number * number % 97), Timestamp(number * 60_000 - number % 7 * 90_000));
             count_successor(&mut at_once, next, time);
             written += u32::from(counted.follow(next, time));
             let mut whole = counted.also_read.clone();
