@@ -203,7 +203,7 @@ async fn what_ages_fast_comes_later() {
 /// next did not change: the mirror asks for that.
 #[tokio::test]
 async fn what_was_read_next_outlasts_a_quiet_week() {
-    let sources = Budgets { also_read: 4, ..knn_alone() };
+    let sources = Budgets { knn: 5, also_read: 4, ..knn_alone() };
     let world = World::with(200, false, settings(sources, Composition::none()));
     world.know("ann", 1, &[1, 5]).await;
     let mut counted = Counted::default();
