@@ -213,8 +213,9 @@ pub async fn changes_are_reported_from_far_back(store: &Store, namespace: &str) 
     let tag = begin(store, namespace).await;
     let mut last = BTreeMap::new();
     for end in 1..=200_u64 {
-        // Seven names in turn, and one that is written once and removed later.
-        let mut puts = vec![put(format!("{}", end % 7), Some(value(end, "x")), true)];
+        // Seven names in turn, one that no other epoch changes, and one that is written once and removed later.
+        let names = [format!("{}", end % 7), format!("once {end}")];
+        let mut puts: Vec<_> = names.iter().map(|name| put(name, Some(value(end, "x")), true)).collect();
         if end == 1 || end == 150 {
             puts.push(put("gone", (end == 1).then(|| value(end, "x")), true));
         }
