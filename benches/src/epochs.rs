@@ -142,16 +142,18 @@ async fn write_plainly(connection: &mut MultiplexedConnection, prefix: &str, epo
     let key = |kind: &str, name: &[u8]| [prefix.as_bytes(), kind.as_bytes(), name].concat();
     let (mut names, mut mirrored, mut dropped) = (redis::cmd("SADD"), redis::cmd("ZADD"), redis::cmd("DEL"));
     names.arg(key(":index", b""));
-    mirrored.arg(key(":mirrored", b""));
+    mirrored.arg(key(":changed", b"")).arg(epoch.target.next.0);
+    let mut changed = Vec::new();
     for put in &epoch.puts {
         let Some(value) = &put.value else { continue };
         let row = [&value.version.0.to_be_bytes()[..], &value.bytes].concat();
         pipeline.cmd("SET").arg(key(":v:", &put.key)).arg(row).ignore();
         names.arg(&put.key[..]);
         if put.mirrored {
-            mirrored.arg(value.version.0).arg(&put.key[..]);
+            changed.extend_from_slice(&put.key);
         }
     }
+    mirrored.arg(changed);
     for name in &epoch.invalidated {
         dropped.arg(key(":d:", name));
     }

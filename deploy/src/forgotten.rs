@@ -161,7 +161,7 @@ impl Partition {
         let mut listed_until = None;
         let mut known = 0;
         for ((reader, after), value) in first.into_iter().zip(snapshot.values) {
-            let listed = remove(&mut summary, reader).is_some();
+            let listed = remove(&mut summary, reader);
             if listed {
                 listed_until = Some(*after);
             }

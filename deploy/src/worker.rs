@@ -23,9 +23,9 @@ const REPLAY_RECORDS: usize = 32_768;
 /// The same with a model, whose hidden states make a reader's value many times larger: some 30 MB an epoch.
 const REPLAY_RECORDS_WITH_MODEL: usize = 4_096;
 
-/// Records of an epoch of a backlog into Redis without a model: readers' values are a twentieth of those with one, so that as many fit what a
-/// script writes at its best, and an article that is read often is written once for many reads.
-const REDIS_BACKLOG_RECORDS_WITHOUT_MODEL: usize = 4_096;
+/// Records of an epoch of a backlog into Redis without a model: readers' values are a thirtieth of those with one, so that as many fit what a
+/// script writes at its best, and who reads or is read often is written once for many reads.
+const REDIS_BACKLOG_RECORDS_WITHOUT_MODEL: usize = 8_192;
 
 /// Dataflows that run.
 #[derive(Debug)]

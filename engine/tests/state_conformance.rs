@@ -95,6 +95,7 @@ macro_rules! suites {
                 a_derived_value_is_kept_only_for_its_version,
                 a_derived_value_expires,
                 mirrored_changes_are_reported_since_an_offset,
+                changes_are_reported_from_far_back,
                 a_scan_is_complete,
                 keys_and_values_may_be_any_bytes,
                 a_waiter_is_woken,

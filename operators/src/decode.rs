@@ -5,7 +5,7 @@ use abovefold_engine::{
     log::{Record, RecordRun, partition_of},
 };
 use abovefold_schemas::{
-    Event, LastRecord, Offset,
+    Event, EventRef, LastRecord, Offset,
     batch::{EventBatchBuilder, EventColumns, RowPlace, Turn},
     records::{AFTER_HEADER, ORIGIN_HEADER, PUT_BACK_HEADER},
     state::Origin,
@@ -80,8 +80,8 @@ impl Decode {
     pub fn run(&mut self, run: RecordRun) -> DecodedRun {
         let mut dead = Vec::new();
         for (index, record) in run.records.iter().enumerate() {
-            match decode(record) {
-                Ok((event, place)) => self.builder.push(&event, &place),
+            match look(record) {
+                Ok((event, place)) => self.builder.push(event, &place),
                 Err(reason) => dead.push(Dead { index, reason }),
             }
         }
@@ -97,13 +97,21 @@ impl Decode {
 /// # Errors
 /// The reason, in words, as the dead letter keeps it.
 pub fn decode(record: &Record) -> Result<(Event, RowPlace), String> {
+    look(record).map(|(event, place)| (event.into_owned(), place))
+}
+
+/// [`decode`], without taking the event out of the record.
+///
+/// # Errors
+/// As [`decode`].
+pub fn look(record: &Record) -> Result<(EventRef<'_>, RowPlace), String> {
     if record.value.len() > MAX_EVENT_BYTES {
         return Err(format!(
             "the record has {} bytes, an event at most {MAX_EVENT_BYTES}",
             record.value.len()
         ));
     }
-    let event = Event::from_json(&record.value).map_err(|error| error.to_string())?;
+    let event = EventRef::from_json(&record.value).map_err(|error| error.to_string())?;
     let origin = header_origin(record, ORIGIN_HEADER)?;
     let put_back = header_origin(record, PUT_BACK_HEADER)?;
     let place = RowPlace {

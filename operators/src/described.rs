@@ -153,7 +153,7 @@ mod tests {
             lines,
             [
                 "write: user_events -> decode -> window -> key by reader -> embed -> sink",
-                "intake: user_events -> decode -> window -> intake -> sink",
+                "intake: user_events -> look -> window -> intake -> sink",
                 "articles: articles -> article index",
                 "learner: user_events -> learner -> learned",
                 "query: requests -> state -> retrieve -> features -> rerank -> freshness -> fatigue -> stories -> diversity -> sections -> choice -> exploration -> compose -> explain -> answer",

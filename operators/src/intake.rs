@@ -16,14 +16,14 @@ use abovefold_engine::{
 use abovefold_schemas::{
     Kept, Marker, Offset,
     keys::chain_key,
-    records::{AFTER_HEADER, DeadLetter, ORIGIN_HEADER, PUT_BACK_HEADER},
+    records::{AFTER_HEADER, DeadLetter, ORIGIN_HEADER},
     state::{IntakeChain, Origin},
 };
 use bytes::Bytes;
 
 use crate::{
-    decode::{DecodedRun, columns, home_of},
     metrics::{DEAD_LETTERS, STRAYS_PASSED_ON},
+    misplaced::{LookedRun, Why},
 };
 
 /// The state namespace that holds the intake's markers. No fold lives there.
@@ -40,8 +40,6 @@ pub struct IntakeContext {
     pub topic: String,
     /// The topic of the dead letters.
     pub dead_letters: String,
-    /// Partitions of the events.
-    pub partitions: u32,
     /// The way back to the source.
     pub feedback: Feedback,
     /// Clock.
@@ -79,33 +77,24 @@ impl Intake {
     }
 
     /// What has to be sent for one run, in order. The chain goes on with each stray.
-    fn gather(&self, run: &DecodedRun, chain: &mut BTreeMap<u32, u64>, outgoing: &mut Outgoing) {
-        let letters = run.dead.iter().map(|dead| self.dead_letter(run, dead.index, &dead.reason));
-        outgoing.dead.extend(letters);
-        let rows = columns(run);
-        let mut record_of_row = 0;
-        for row in 0..rows.len() {
-            let offset = rows.row(row).offset;
-            while run.records[record_of_row].offset < offset {
-                record_of_row += 1;
-            }
-            let home = home_of(rows.user_id(row), self.context.partitions);
-            let record = &run.records[record_of_row];
-            // A copy is never passed on: it was sent to where its reader was at home when it was made.
-            let is_copy = record.header(ORIGIN_HEADER).is_some() || record.header(PUT_BACK_HEADER).is_some();
-            if home != run.partition && !is_copy {
-                let before = chain.insert(home, offset.0);
-                outgoing.strays.push(stray(record, run.partition, home, rows.user_id(row), before));
-                outgoing.changed = Some(offset.next());
+    fn gather(&self, run: &LookedRun, chain: &mut BTreeMap<u32, u64>, outgoing: &mut Outgoing) {
+        for misplaced in &run.misplaced {
+            let record = &run.records[misplaced.index];
+            match &misplaced.why {
+                Why::Dead(reason) => outgoing.dead.push(self.dead_letter(run.partition, record, reason)),
+                Why::Stray { user_id, home } => {
+                    let before = chain.insert(*home, record.offset.0);
+                    outgoing.strays.push(stray(record, run.partition, *home, user_id, before));
+                    outgoing.changed = Some(record.offset.next());
+                }
             }
         }
     }
 
-    fn dead_letter(&self, run: &DecodedRun, index: usize, reason: &str) -> NewRecord {
-        let record = &run.records[index];
+    fn dead_letter(&self, partition: u32, record: &Record, reason: &str) -> NewRecord {
         let letter = DeadLetter {
             topic: self.context.topic.clone(),
-            partition: run.partition,
+            partition,
             offset: record.offset.0,
             time: record.time.0,
             key: record.key.as_ref().map(|key| key.to_vec()),
@@ -143,7 +132,7 @@ impl Intake {
     }
 
     /// Sends what an epoch holds; nothing where the lease is void.
-    async fn pass_on(&mut self, lease: Lease, epoch: &Epoch<DecodedRun>) -> Result<Option<EpochWrite>> {
+    async fn pass_on(&mut self, lease: Lease, epoch: &Epoch<LookedRun>) -> Result<Option<EpochWrite>> {
         let held = self.lanes.get_mut(&lease.partition).filter(|lane| lane.lease == lease);
         let Some(lane) = held else { return Ok(None) };
         let mut chain = match lane.chain.take() {
@@ -196,7 +185,7 @@ fn stray(record: &Record, partition: u32, home: u32, user_id: &str, before: Opti
 }
 
 impl Operator for Intake {
-    type In = Feed<Epoch<DecodedRun>>;
+    type In = Feed<Epoch<LookedRun>>;
     type Out = Feed<EpochWrite>;
 
     fn name(&self) -> &'static str {

@@ -17,6 +17,7 @@ pub mod intake;
 pub mod key;
 pub mod learning;
 pub mod metrics;
+pub mod misplaced;
 pub mod pipeline;
 pub mod query;
 pub mod steps;

@@ -18,6 +18,7 @@ use crate::{
     fold::{ArticleTable, Fold, FoldContext, FoldSettings, SessionModel},
     intake::{INTAKE_NAMESPACE, Intake, IntakeContext},
     key::KeyByReader,
+    misplaced::Look,
     steps::{ApplySteps, Steps},
 };
 
@@ -159,7 +160,7 @@ pub fn write_path(
     flow
 }
 
-/// The intake: `user_events -> decode -> window -> intake -> sink`, outside all namespaces.
+/// The intake: `user_events -> look -> window -> intake -> sink`, outside all namespaces.
 ///
 /// # Errors
 /// When the log does not answer.
@@ -178,7 +179,6 @@ pub(crate) fn intake_from(context: &WorkerContext, begins: Vec<Offset>) -> Dataf
         store: context.store.clone(),
         topic: context.topics.user_events.clone(),
         dead_letters: context.topics.dead_letters.clone(),
-        partitions: context.partitions,
         feedback: feedback.clone(),
         runtime: runtime.clone(),
     });
@@ -189,7 +189,7 @@ pub(crate) fn intake_from(context: &WorkerContext, begins: Vec<Offset>) -> Dataf
     };
     let mut flow = Dataflow::new("intake", runtime.clone());
     flow.source_loop("user_events", |out| source.run(out))
-        .then(&mut flow, Decode::default())
+        .then(&mut flow, Look::new(context.partitions))
         .then(&mut flow, TumblingWindow::new(window, runtime.clone()))
         .then(&mut flow, intake)
         .sink(

@@ -6,10 +6,10 @@ use std::{collections::BTreeSet, time::Duration};
 
 use abovefold_operators::{
     articles::ArticleIndex,
-    fold::trends::{ReadFacts, count_read, count_successor},
+    fold::trends::{Counted, MOST_WAITING, ReadFacts, count_read},
     query::{Budgets, Composition, QuerySettings, Request, Slate, Source},
 };
-use abovefold_schemas::{ArticleId, Kept, Timestamp, keys::ValueName, state::ArticleCounts};
+use abovefold_schemas::{ArticleId, Kept, Timestamp, keys::ValueName};
 use query_support::{NOON, World, article, ids, request};
 
 fn settings(sources: Budgets, composition: Composition) -> QuerySettings {
@@ -35,13 +35,13 @@ async fn each_source_brings_its_share_and_is_remembered() {
     world.know("ann", 1, &[1, 5]).await;
     world.trend(0, &[(2, 9), (6, 8), (10, 7), (5, 6)]).await;
     // After article 5, which ann read last, others went on to 7 and, once, to 11; 2 trends anyway.
-    let mut counts = ArticleCounts::default();
-    count_read(&mut counts, Timestamp(NOON), ReadFacts::default());
+    let mut counted = Counted::default();
+    count_read(&mut counted.counts, Timestamp(NOON), ReadFacts::default());
     for next in [7, 7, 11, 1] {
-        count_successor(&mut counts, ArticleId(next), Timestamp(NOON));
+        counted.follow(ArticleId(next), Timestamp(NOON));
     }
     let key = ValueName::Article(ArticleId(5)).to_key();
-    world.fold_mirrored(0, vec![(key, counts.to_kept())]).await;
+    world.fold_mirrored(0, vec![(key, counted.counts.to_kept())]).await;
 
     let slate = ask(&world, 100).await;
     let near: BTreeSet<i64> = from(&slate, Source::Knn);
@@ -197,4 +197,35 @@ async fn what_ages_fast_comes_later() {
     let by_nearness = ids(&ask(&world, 3).await);
     world.watermark(0, NOON + 80 * 60_000).await;
     assert_eq!(ids(&ask(&world, 3).await), [77, 73, 69], "before: {by_nearness:?}");
+}
+
+/// The mirror of the counts drops an article that nobody reads for a week. When it is read again, its counts come alone, since what was read
+/// next did not change: the mirror asks for that.
+#[tokio::test]
+async fn what_was_read_next_outlasts_a_quiet_week() {
+    let sources = Budgets { knn: 5, also_read: 4, ..knn_alone() };
+    let world = World::with(200, false, settings(sources, Composition::none()));
+    world.know("ann", 1, &[1, 5]).await;
+    let mut counted = Counted::default();
+    let read = |counted: &mut Counted, next: i64, time: i64| {
+        count_read(&mut counted.counts, Timestamp(time), ReadFacts::default());
+        counted.follow(ArticleId(next), Timestamp(time))
+    };
+    for number in 1..=MOST_WAITING {
+        assert_eq!(read(&mut counted, 7, NOON), number == MOST_WAITING);
+    }
+    read(&mut counted, 11, NOON);
+    let counts = |counted: &Counted| (ValueName::Article(ArticleId(5)).to_key(), counted.counts.to_kept());
+    let next = (ValueName::AlsoRead(ArticleId(5)).to_key(), counted.also_read.to_kept());
+    world.fold_mirrored(0, vec![counts(&counted), next]).await;
+    world.watermark(0, NOON).await;
+    let also_read = async || from(&ask(&world, 50).await, Source::AlsoRead);
+    assert_eq!(also_read().await, [7, 11].into(), "those that waited count too");
+
+    let later = NOON + 8 * 86_400_000;
+    world.watermark(0, later).await;
+    assert_eq!(also_read().await, [].into(), "it expired");
+    read(&mut counted, 12, later);
+    world.fold_mirrored(0, vec![counts(&counted)]).await;
+    assert_eq!(also_read().await, [7, 11, 12].into());
 }

@@ -30,7 +30,7 @@ use arrow::{
 };
 
 use crate::{
-    event::{Event, EventKind},
+    event::{EventKind, EventRef},
     ids::{ArticleId, Timestamp},
     marker::Offset,
     state::Origin,
@@ -131,12 +131,12 @@ pub struct EventBatchBuilder {
 
 impl EventBatchBuilder {
     /// Appends an event. A missing timestamp is the record's, and a client's future is clamped to the log's time.
-    pub fn push(&mut self, event: &Event, place: &RowPlace) {
+    pub fn push(&mut self, event: EventRef<'_>, place: &RowPlace) {
         let event_time = event.timestamp.map_or(place.log_time, |claimed| claimed.min(place.log_time));
         self.offset.append_value(place.offset.0);
         self.log_time.append_value(place.log_time.0);
         self.event_time.append_value(event_time.0);
-        self.user_id.append_value(event.user_id.as_str());
+        self.user_id.append_value(&event.user_id);
         self.kind.append_value(event.kind as u8);
         self.article_id.append_option(event.article_id.map(|article| article.0));
         self.read_time.append_option(event.read_time);
@@ -144,9 +144,6 @@ impl EventBatchBuilder {
         self.device_type.append_value(event.device_type);
         self.view_id.append_option(event.view_id.as_deref());
         self.seq.append_option(event.seq);
-        let detail = (event.kind != EventKind::Read).then(|| event.to_json());
-        self.detail
-            .append_option(detail.as_deref().map(|json| std::str::from_utf8(json).unwrap_or_default()));
         self.origin.append_option(
             place
                 .origin
@@ -155,6 +152,9 @@ impl EventBatchBuilder {
         );
         self.turn.append_option(place.turn.to_column());
         self.put_back.append_value(place.put_back);
+        let detail = (event.kind != EventKind::Read).then(|| event.into_owned().to_json());
+        self.detail
+            .append_option(detail.as_deref().map(|json| std::str::from_utf8(json).unwrap_or_default()));
     }
 
     /// The batch of all rows since the last call.
@@ -284,6 +284,11 @@ impl<'a> EventColumns<'a> {
         self.user_id.value(row)
     }
 
+    /// What was read in a row.
+    pub fn article_id(&self, row: usize) -> Option<ArticleId> {
+        self.article_id.is_valid(row).then(|| ArticleId(self.article_id.value(row)))
+    }
+
     /// One row.
     ///
     /// # Panics
@@ -299,7 +304,7 @@ impl<'a> EventColumns<'a> {
             user_id: self.user_id.value(row),
             kind: EventKind::from_u8(self.kind.value(row))
                 .expect("a batch holds the kinds that its builder wrote"),
-            article_id: present(self.article_id, row, || ArticleId(self.article_id.value(row))),
+            article_id: self.article_id(row),
             read_time: present(self.read_time, row, || self.read_time.value(row)),
             scroll_pct: present(self.scroll_pct, row, || self.scroll_pct.value(row)),
             device_type: self.device_type.value(row),
@@ -322,13 +327,11 @@ impl<'a> EventColumns<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::ReaderId;
 
     #[test]
     fn rows_come_back_and_the_future_is_clamped() {
-        let mut event = Event::read(ReaderId::new("ann").unwrap(), ArticleId(7));
-        event.timestamp = Some(Timestamp(5_000));
-        event.read_time = Some(3.5);
+        let json = br#"{"user_id":"ann","article_id":7,"timestamp":5000,"read_time":3.5}"#;
+        let event = EventRef::from_json(json).unwrap();
         let place = RowPlace {
             offset: Offset(9),
             log_time: Timestamp(2_000),
@@ -337,7 +340,7 @@ mod tests {
             put_back: false,
         };
         let mut builder = EventBatchBuilder::default();
-        builder.push(&event, &place);
+        builder.push(event, &place);
         let batch = builder.finish();
         let row = EventColumns::of(&batch).row(0);
         assert_eq!(row.event_time, Timestamp(2_000));

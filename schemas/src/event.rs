@@ -102,6 +102,56 @@ fn is_zero(device: &u8) -> bool {
     *device == 0
 }
 
+/// An event as it is read: its texts lie in the bytes that it was read from, unless they are written there with escapes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EventRef<'a> {
+    /// As in [`Event`], like all that follow; it is a [`ReaderId`].
+    pub user_id: Cow<'a, str>,
+    /// What kind of thing.
+    pub kind: EventKind,
+    /// What was read.
+    pub article_id: Option<ArticleId>,
+    /// Seconds on the page.
+    pub read_time: Option<f32>,
+    /// 0 to 100.
+    pub scroll_pct: Option<f32>,
+    /// 0 to 3.
+    pub device_type: u8,
+    /// By the client's clock.
+    pub timestamp: Option<Timestamp>,
+    /// The slate.
+    pub impression_id: Option<Cow<'a, str>>,
+    /// The view.
+    pub view_id: Option<Cow<'a, str>>,
+    /// The piece of the view.
+    pub seq: Option<u32>,
+    /// Preferred topics.
+    pub topics: Vec<String>,
+    /// Of a `profile` event.
+    pub profile: ProfileFields,
+}
+
+impl EventRef<'_> {
+    /// The event, apart from the bytes.
+    pub fn into_owned(self) -> Event {
+        let user_id = ReaderId::new(self.user_id).expect("it was checked when it was read");
+        Event {
+            user_id,
+            kind: self.kind,
+            article_id: self.article_id,
+            read_time: self.read_time,
+            scroll_pct: self.scroll_pct,
+            device_type: self.device_type,
+            timestamp: self.timestamp,
+            impression_id: self.impression_id.map(Cow::into_owned),
+            view_id: self.view_id.map(Cow::into_owned),
+            seq: self.seq,
+            topics: self.topics,
+            profile: self.profile,
+        }
+    }
+}
+
 /// Why bytes are no event.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EventError {
@@ -168,12 +218,39 @@ impl<'de> Visitor<'de> for TextOrNumberVisitor {
     }
 }
 
+/// A text that stays where it is. (Of a `Cow` within an `Option`, serde makes a copy.)
+struct Text<'a>(Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(TextVisitor)
+    }
+}
+
+struct TextVisitor;
+
+impl<'de> Visitor<'de> for TextVisitor {
+    type Value = Text<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text")
+    }
+
+    fn visit_borrowed_str<E: serde::de::Error>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Text(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Text(Cow::Owned(text.to_owned())))
+    }
+}
+
 #[derive(Deserialize)]
 struct Wire<'a> {
     #[serde(borrow, default)]
     user_id: Option<TextOrNumber<'a>>,
     #[serde(borrow, default, rename = "type")]
-    kind: Option<Cow<'a, str>>,
+    kind: Option<Text<'a>>,
     #[serde(default)]
     article_id: Option<i64>,
     #[serde(default)]
@@ -185,9 +262,9 @@ struct Wire<'a> {
     #[serde(borrow, default)]
     timestamp: Option<TextOrNumber<'a>>,
     #[serde(borrow, default)]
-    impression_id: Option<Cow<'a, str>>,
+    impression_id: Option<Text<'a>>,
     #[serde(borrow, default)]
-    view_id: Option<Cow<'a, str>>,
+    view_id: Option<Text<'a>>,
     #[serde(default)]
     seq: Option<u32>,
     #[serde(default)]
@@ -231,6 +308,21 @@ impl Event {
     /// # Errors
     /// When the bytes are no JSON object or a field is missing, mistyped or out of its range; the error names the field.
     pub fn from_json(bytes: &[u8]) -> Result<Self, EventError> {
+        EventRef::from_json(bytes).map(EventRef::into_owned)
+    }
+
+    /// The event as JSON, without the fields that are absent.
+    pub fn to_json(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("an event has only text keys and finite numbers")
+    }
+}
+
+impl<'a> EventRef<'a> {
+    /// Reads an event where it lies. Unknown fields are ignored, missing optional ones are absent.
+    ///
+    /// # Errors
+    /// When the bytes are no JSON object or a field is missing, mistyped or out of its range; the error names the field.
+    pub fn from_json(bytes: &'a [u8]) -> Result<Self, EventError> {
         // The parser would take a list as the fields in their order.
         if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
             return Err(EventError::Json("it does not begin with {".into()));
@@ -241,20 +333,14 @@ impl Event {
         }
     }
 
-    /// The event as JSON, without the fields that are absent.
-    pub fn to_json(&self) -> Vec<u8> {
-        serde_json::to_vec(self).expect("an event has only text keys and finite numbers")
-    }
-
-    fn from_wire(wire: Wire<'_>) -> Result<Self, EventError> {
+    fn from_wire(wire: Wire<'a>) -> Result<Self, EventError> {
         let user_id = match wire.user_id {
             None => return Err(EventError::field("user_id", "is missing")),
-            Some(TextOrNumber::Integer(number)) => number.to_string(),
-            Some(TextOrNumber::Text(text)) => text.into_owned(),
+            Some(TextOrNumber::Integer(number)) => Cow::Owned(number.to_string()),
+            Some(TextOrNumber::Text(text)) => text,
         };
-        let user_id =
-            ReaderId::new(user_id).map_err(|error| EventError::field("user_id", error.to_string()))?;
-        let kind = match wire.kind.as_deref() {
+        ReaderId::check(&user_id).map_err(|error| EventError::field("user_id", error.to_string()))?;
+        let kind = match wire.kind.as_ref().map(|kind| kind.0.as_ref()) {
             None | Some("read") => EventKind::Read,
             Some("preferences") => EventKind::Preferences,
             Some("profile") => EventKind::Profile,
@@ -338,12 +424,12 @@ fn number_in(
     }
 }
 
-fn token(field: &'static str, text: Option<Cow<'_, str>>) -> Result<Option<String>, EventError> {
+fn token<'a>(field: &'static str, text: Option<Text<'a>>) -> Result<Option<Cow<'a, str>>, EventError> {
     match text {
-        Some(text) if text.len() > MAX_TOKEN_BYTES => {
+        Some(Text(text)) if text.len() > MAX_TOKEN_BYTES => {
             Err(EventError::field(field, "has more than 128 bytes"))
         }
-        other => Ok(other.map(Cow::into_owned)),
+        other => Ok(other.map(|text| text.0)),
     }
 }
 

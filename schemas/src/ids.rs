@@ -21,6 +21,15 @@ impl ReaderId {
     /// When the text is empty, longer than [`ReaderId::MAX_BYTES`], or holds control characters.
     pub fn new(text: impl Into<String>) -> Result<Self, InvalidReaderId> {
         let text = text.into();
+        Self::check(&text)?;
+        Ok(Self(text))
+    }
+
+    /// Says whether a text is an id, and if not, why.
+    ///
+    /// # Errors
+    /// As [`ReaderId::new`].
+    pub fn check(text: &str) -> Result<(), InvalidReaderId> {
         if text.is_empty() {
             return Err(InvalidReaderId::Empty);
         }
@@ -30,7 +39,7 @@ impl ReaderId {
         if text.chars().any(char::is_control) {
             return Err(InvalidReaderId::ControlCharacter);
         }
-        Ok(Self(text))
+        Ok(())
     }
 
     /// The id as text.

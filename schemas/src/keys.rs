@@ -11,6 +11,8 @@ pub enum ValueName {
     Reader(ReaderId),
     /// `a/<article>`: an article's counts in this partition. Mirrored by the read path.
     Article(ArticleId),
+    /// `n/<article>`: what was read next, but for what waits in the article's counts. Mirrored by the read path.
+    AlsoRead(ArticleId),
     /// `p`: the partition's summary. Mirrored by the read path.
     Summary,
 }
@@ -21,6 +23,7 @@ impl ValueName {
         match self {
             Self::Reader(reader) => reader_key(reader),
             Self::Article(article) => Bytes::from(format!("a/{article}")),
+            Self::AlsoRead(article) => Bytes::from(format!("n/{article}")),
             Self::Summary => summary_key(),
         }
     }
@@ -32,6 +35,7 @@ impl ValueName {
             None if text == "p" => Some(Self::Summary),
             Some(("r", reader)) => ReaderId::new(reader).ok().map(Self::Reader),
             Some(("a", article)) => article.parse().ok().map(|number| Self::Article(ArticleId(number))),
+            Some(("n", article)) => article.parse().ok().map(|number| Self::AlsoRead(ArticleId(number))),
             _ => None,
         }
     }
@@ -79,6 +83,7 @@ mod tests {
         for name in [
             ValueName::Reader(ReaderId::new("a/b c").unwrap()),
             ValueName::Article(ArticleId(-7)),
+            ValueName::AlsoRead(ArticleId(7)),
             ValueName::Summary,
         ] {
             assert_eq!(ValueName::from_key(&name.to_key()), Some(name));

@@ -18,7 +18,7 @@ pub mod tables;
 pub mod windows;
 
 pub use article::ArticleVersion;
-pub use event::{Event, EventError, EventKind};
+pub use event::{Event, EventError, EventKind, EventRef};
 pub use ids::{ArticleId, InvalidReaderId, ReaderId, Timestamp};
 pub use kept::{Kept, KeptError};
 pub use marker::{LastRecord, Marker, Offset};

@@ -107,9 +107,26 @@ pub struct Successor {
     /// Its count, each times 0.99 for every read that followed the article since.
     #[prost(double, tag = "4")]
     pub lately: f64,
-    /// The article's `follows` to which `lately` belongs.
+    /// The follow-ups counted until then, to which `lately` belongs.
     #[prost(uint64, tag = "5")]
     pub follows: u64,
+}
+
+/// What the readers of one partition read after one article, but for the follow-ups that wait in its [`ArticleCounts`].
+///
+/// It is apart from these because it is many times as large and changes with one follow-up in sixteen.
+#[derive(Clone, PartialEq, Message)]
+pub struct AlsoRead {
+    /// What was read next, in no order; at most `operators::fold::trends::MAX_SUCCESSORS`.
+    #[prost(message, repeated, tag = "1")]
+    pub next: Vec<Successor>,
+    /// The follow-ups that are counted in.
+    #[prost(uint64, tag = "2")]
+    pub follows: u64,
+}
+
+impl Kept for AlsoRead {
+    const NAME: &'static str = "also-read counts";
 }
 
 /// What the readers of one partition did with one article: partial sums, merged over partitions when read.
@@ -127,10 +144,7 @@ pub struct ArticleCounts {
     /// The earliest read (ms since 1970).
     #[prost(int64, tag = "4")]
     pub first_seen: i64,
-    /// What its readers read next, in no order; at most `operators::fold::trends::MAX_SUCCESSORS`.
-    #[prost(message, repeated, tag = "5")]
-    pub next: Vec<Successor>,
-    /// How often its readers read something after it in the same visit.
+    /// How often its readers read something after it in the same visit: those that [`AlsoRead`] has, and then those that wait.
     #[prost(uint64, tag = "6")]
     pub follows: u64,
     /// How many reads of it followed another in the same visit, decayed like `decayed` by the half-life
@@ -143,10 +157,19 @@ pub struct ArticleCounts {
     /// The number of reads of known length, decayed by the same half-life.
     #[prost(double, tag = "9")]
     pub dwells: f64,
+    /// What its readers read next and [`AlsoRead`] does not have yet, in the order of the log; fewer than
+    /// `operators::fold::trends::MOST_WAITING`.
+    #[prost(int64, repeated, tag = "10")]
+    pub waiting: Vec<i64>,
+    /// When each of them was read (ms since 1970).
+    #[prost(int64, repeated, tag = "11")]
+    pub waiting_times: Vec<i64>,
 }
 
 impl Kept for ArticleCounts {
     const NAME: &'static str = "article counts";
+    /// Version 1 held the also-read counts too.
+    const VERSION: u8 = 2;
 }
 
 /// A reader in the list of those seen last.

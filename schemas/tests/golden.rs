@@ -11,8 +11,8 @@ use abovefold_schemas::{
     learned::{HomeOrigin, LearnedCheckpoint, LearnedRead, LearnedRow},
     records::{DeadLetter, Impression, NamespaceChange, NamespaceRecord, Shown},
     state::{
-        ActiveReader, ArticleCounts, DeadRange, Origin, PartitionSummary, Profile, Read, ReaderState,
-        Successor,
+        ActiveReader, AlsoRead, ArticleCounts, DeadRange, Origin, PartitionSummary, Profile, Read,
+        ReaderState, Successor,
     },
     windows::{KeptProgress, KeptWindow},
 };
@@ -106,6 +106,15 @@ fn state_is_pinned() {
         decayed: vec![0.5, 1.0, 1.5, 2.0, 2.5, 3.0],
         time: 1_704_110_400_000,
         first_seen: 1_704_110_000_000,
+        follows: 11,
+        followed: 1.75,
+        dwell: 6.5,
+        dwells: 1.5,
+        waiting: vec![8, 300],
+        waiting_times: vec![1_704_110_400_000, 1_704_110_400_001],
+    };
+    kept_is_pinned("article-counts.hex", &counts);
+    let also_read = AlsoRead {
         next: vec![Successor {
             article_id: 8,
             weight: 1.25,
@@ -113,12 +122,9 @@ fn state_is_pinned() {
             lately: 1.125,
             follows: 9,
         }],
-        follows: 11,
-        followed: 1.75,
-        dwell: 6.5,
-        dwells: 1.5,
+        follows: 9,
     };
-    kept_is_pinned("article-counts.hex", &counts);
+    kept_is_pinned("also-read.hex", &also_read);
     let summary = PartitionSummary {
         watermark: 1_704_110_400_000,
         reads: 3,

@@ -1,11 +1,14 @@
 //! `inspect`: state in words.
 
 use abovefold_engine::state::Tag;
-use abovefold_operators::{decode::home_of, fold::steps::from_bytes};
+use abovefold_operators::{
+    decode::home_of,
+    fold::{steps::from_bytes, trends::count_waiting},
+};
 use abovefold_schemas::{
     ArticleId, Kept, Offset, ReaderId, Timestamp,
     keys::{ValueName, reader_key},
-    state::{ArticleCounts, ReaderState},
+    state::{AlsoRead, ArticleCounts, ReaderState},
 };
 use anyhow::{Context, bail};
 use futures::TryStreamExt;
@@ -84,11 +87,18 @@ async fn article(session: &Session, id: ArticleId, json: bool) -> anyhow::Result
     let mut next: Vec<(i64, f64)> = Vec::new();
     for partition in 0..session.edges.partitions {
         let tag = Tag { namespace: namespace.clone(), partition };
-        let snapshot = session.edges.store.read(&tag, &[ValueName::Article(id).to_key()], &[]).await?;
-        if let Some(value) = snapshot.values.into_iter().next().flatten() {
+        let keys = [ValueName::Article(id).to_key(), ValueName::AlsoRead(id).to_key()];
+        let mut values = session.edges.store.read(&tag, &keys, &[]).await?.values.into_iter();
+        let (of_article, of_next) = (values.next().flatten(), values.next().flatten());
+        if let Some(value) = of_article {
             let counts = ArticleCounts::from_kept(&value.bytes)?;
             reads += counts.reads;
-            for successor in counts.next {
+            let mut also_read = match of_next {
+                Some(value) => AlsoRead::from_kept(&value.bytes)?,
+                None => AlsoRead::default(),
+            };
+            count_waiting(&mut also_read, &counts);
+            for successor in also_read.next {
                 match next.iter_mut().find(|(article, _)| *article == successor.article_id) {
                     Some((_, weight)) => *weight += successor.weight,
                     None => next.push((successor.article_id, successor.weight)),

@@ -20,7 +20,7 @@ use crate::{
 
 /// Records of a partition that may be under way before it is paused: several epochs of a backlog, so that the next ones are decoded while one is
 /// written.
-const MAX_UNACKED: usize = 16_384;
+const MAX_UNACKED: usize = 32_768;
 /// The same for a source with an end: nobody waits for its markers, and large epochs write a value once for many records.
 const MAX_UNACKED_TO_AN_END: usize = 49_152;
 /// How often the marker of an idle partition is compared with the store's.

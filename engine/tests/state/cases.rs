@@ -1,6 +1,7 @@
 //! What every make of the state store does.
 
 use std::{
+    collections::BTreeMap,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -205,6 +206,31 @@ pub async fn mirrored_changes_are_reported_since_an_offset(store: &Store, namesp
     let again = (name("a"), Some(value(11, "A again")));
     assert_eq!(sorted(9).await, (Some(marker(12)), vec![again.clone()]));
     assert_eq!(sorted(0).await, (Some(marker(12)), vec![again, b, c]));
+}
+
+/// However many epochs lie between, and where one changed what another had changed.
+pub async fn changes_are_reported_from_far_back(store: &Store, namespace: &str) {
+    let tag = begin(store, namespace).await;
+    let mut last = BTreeMap::new();
+    for end in 1..=200_u64 {
+        // Seven names in turn, one that no other epoch changes, and one that is written once and removed later.
+        let names = [format!("{}", end % 7), format!("once {end}")];
+        let mut puts: Vec<_> = names.iter().map(|name| put(name, Some(value(end, "x")), true)).collect();
+        if end == 1 || end == 150 {
+            puts.push(put("gone", (end == 1).then(|| value(end, "x")), true));
+        }
+        last.extend(puts.iter().map(|put| (put.key.clone(), (end, put.value.clone()))));
+        puts.push(put(format!("reader {end}"), Some(value(end, "r")), false));
+        apply(store, &tag, epoch(end - 1, end, puts)).await;
+    }
+    for since in [0, 1, 130, 149, 150, 193, 197, 199, 200] {
+        let mut found = store.changed_since(&tag, Offset(since)).await.unwrap().values;
+        found.retain(|(_, value)| value.is_some() || since < 150);
+        found.sort_by(|one, other| one.0.cmp(&other.0));
+        let expected = last.iter().filter(|(_, (end, _))| *end > since);
+        let expected: Vec<_> = expected.map(|(key, (_, value))| (key.clone(), value.clone())).collect();
+        assert_eq!(found, expected, "since {since}");
+    }
 }
 
 pub async fn a_scan_is_complete(store: &Store, namespace: &str) {

@@ -333,7 +333,7 @@ async fn a_cluster_moves_a_partition_and_nothing_is_lost() {
     };
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert!(!writer.is_finished());
-    for rest in ["v:a", "mirrored", "index"] {
+    for rest in ["v:a", "mirrored", "changed", "index"] {
         from.command(&format!("MIGRATE 127.0.0.1 {} {{main:1}}:{rest} 0 5000", to.port));
     }
     for node in [to, from].into_iter().chain(&cluster.nodes) {

@@ -4,24 +4,24 @@ use std::collections::BTreeSet;
 
 use abovefold_schemas::{
     ArticleId, Timestamp,
-    state::{ArticleCounts, Successor},
+    state::{AlsoRead, ArticleCounts, Successor},
 };
 
 use crate::fold::{
     cache::FixedMap,
     trends::{
-        ALSO_READ_HALF_LIFE_MS, FOLLOWED_HALF_LIFE, HALF_LIVES_MS, ReadFacts, count_read, count_successor,
-        decay, decayed_reads, lately,
+        ALSO_READ_HALF_LIFE_MS, Counted, FOLLOWED_HALF_LIFE, HALF_LIVES_MS, ReadFacts, count_read,
+        count_successor, count_waiting, decay, decayed_reads, lately,
     },
 };
 
 /// An article that a partition's readers left unread for this long, 7 days, counts for nothing there; so it can be dropped.
 pub const EXPIRES_AFTER_MS: i64 = 7 * 86_400_000;
 
-/// The counts of all articles in all partitions.
+/// The counts of all articles in all partitions. Every follow-up is counted here; none waits.
 #[derive(Clone, Debug, Default)]
 pub struct CountsTable {
-    partitions: Vec<FixedMap<ArticleId, ArticleCounts>>,
+    partitions: Vec<FixedMap<ArticleId, Counted>>,
 }
 
 /// One article's counts at a moment, added up over partitions.
@@ -47,12 +47,21 @@ impl CountsTable {
         Self { partitions: vec![FixedMap::default(); partitions] }
     }
 
-    /// Takes in what a partition counts of an article; `None` where it no longer counts it.
+    /// Takes in what a partition counts of an article; `None` where it no longer counts it. What was read next is taken in before, where it
+    /// changed ([`CountsTable::set_also_read`]).
     pub fn set(&mut self, partition: usize, article: ArticleId, counts: Option<ArticleCounts>) {
-        match counts {
-            Some(counts) => self.partitions[partition].insert(article, counts),
-            None => self.partitions[partition].remove(&article),
+        let Some(counts) = counts else {
+            self.partitions[partition].remove(&article);
+            return;
         };
+        let counted = self.partitions[partition].entry(article).or_default();
+        count_waiting(&mut counted.also_read, &counts);
+        counted.counts = counts;
+    }
+
+    /// Takes in what a partition counted of what was read after an article; `None` where it no longer counts it.
+    pub fn set_also_read(&mut self, partition: usize, article: ArticleId, also_read: Option<AlsoRead>) {
+        self.partitions[partition].entry(article).or_default().also_read = also_read.unwrap_or_default();
     }
 
     /// Drops what a partition counted.
@@ -71,21 +80,26 @@ impl CountsTable {
     ) {
         let partition = &mut self.partitions[partition];
         let facts = ReadFacts { followed: previous.is_some(), read_time };
-        count_read(partition.entry(article).or_default(), time, facts);
+        count_read(&mut partition.entry(article).or_default().counts, time, facts);
         if let Some(previous) = previous {
-            count_successor(partition.entry(previous).or_default(), article, time);
+            count_successor(&mut partition.entry(previous).or_default().also_read, article, time);
         }
     }
 
     /// What each partition counts of an article that is alive there at `now`, in their order.
-    pub fn of(&self, article: ArticleId, now: Timestamp) -> impl Iterator<Item = &ArticleCounts> {
-        let counts = self.partitions.iter().filter_map(move |partition| partition.get(&article));
-        counts.filter(move |counts| now.0 - counts.time <= EXPIRES_AFTER_MS)
+    pub fn of(&self, article: ArticleId, now: Timestamp) -> impl Iterator<Item = &Counted> {
+        let counted = self.partitions.iter().filter_map(move |partition| partition.get(&article));
+        counted.filter(move |counted| now.0 - counted.counts.time <= EXPIRES_AFTER_MS)
     }
 
     /// Whether a partition counts an article, alive or not.
     pub fn contains(&self, article: ArticleId) -> bool {
         self.partitions.iter().any(|partition| partition.contains_key(&article))
+    }
+
+    /// Whether one partition counts an article, alive or not.
+    pub fn contains_in(&self, partition: usize, article: ArticleId) -> bool {
+        self.partitions[partition].contains_key(&article)
     }
 
     /// Number of articles counted, in the partition that counts the most.
@@ -96,7 +110,7 @@ impl CountsTable {
     /// Articles that somebody read since a moment.
     pub fn alive(&self, since: Timestamp) -> BTreeSet<ArticleId> {
         let all = self.partitions.iter().flat_map(FixedMap::iter);
-        all.filter(|(_, counts)| counts.reads > 0 && counts.time >= since.0)
+        all.filter(|(_, counted)| counted.counts.reads > 0 && counted.counts.time >= since.0)
             .map(|(article, _)| *article)
             .collect()
     }
@@ -104,18 +118,18 @@ impl CountsTable {
     /// Reads of all articles, decayed by the half-life of [`FOLLOWED_HALF_LIFE`].
     pub fn total_reads(&self, now: Timestamp) -> f64 {
         let all = self.partitions.iter().flat_map(FixedMap::values);
-        all.map(|counts| decayed_reads(counts, FOLLOWED_HALF_LIFE, now)).sum()
+        all.map(|counted| decayed_reads(&counted.counts, FOLLOWED_HALF_LIFE, now)).sum()
     }
 
     /// An article's reads, decayed by one of [`HALF_LIVES_MS`].
     pub fn reads(&self, article: ArticleId, half_life: usize, now: Timestamp) -> f64 {
-        self.of(article, now).map(|counts| decayed_reads(counts, half_life, now)).sum()
+        self.of(article, now).map(|counted| decayed_reads(&counted.counts, half_life, now)).sum()
     }
 
     /// Drops what counts for nothing from `now` on; see [`EXPIRES_AFTER_MS`].
     pub fn expire(&mut self, now: Timestamp) {
         for partition in &mut self.partitions {
-            partition.retain(|_, counts| now.0 - counts.time <= EXPIRES_AFTER_MS);
+            partition.retain(|_, counted| now.0 - counted.counts.time <= EXPIRES_AFTER_MS);
         }
     }
 
@@ -123,7 +137,7 @@ impl CountsTable {
     pub fn at(&self, article: ArticleId, now: Timestamp) -> CountsAt {
         let mut sum = CountsAt::default();
         let (mut dwell, mut dwells) = (0.0, 0.0);
-        for counts in self.of(article, now) {
+        for Counted { counts, .. } in self.of(article, now) {
             for (place, reads) in sum.reads.iter_mut().enumerate() {
                 *reads += decayed_reads(counts, place, now);
             }
@@ -144,9 +158,9 @@ impl CountsTable {
 
     /// How much of one article was read after `page`, decayed by time.
     pub fn next_of(&self, page: ArticleId, article: ArticleId, now: Timestamp) -> f64 {
-        let of = |counts: &ArticleCounts| {
-            let successor = counts.next.iter().find(|successor| successor.article_id == article.0)?;
-            Some(worth_of(successor, counts, now).0)
+        let of = |Counted { also_read, .. }: &Counted| {
+            let successor = also_read.next.iter().find(|successor| successor.article_id == article.0)?;
+            Some(worth_of(successor, also_read, now).0)
         };
         self.of(page, now).filter_map(of).sum()
     }
@@ -154,10 +168,10 @@ impl CountsTable {
     /// How much was read after `page`, as of a moment.
     pub fn after(&self, page: ArticleId, now: Timestamp) -> After {
         let mut after = After::default();
-        for counts in self.of(page, now) {
-            for successor in &counts.next {
+        for Counted { also_read, .. } in self.of(page, now) {
+            for successor in &also_read.next {
                 let worth = after.by_article.entry(ArticleId(successor.article_id)).or_default();
-                let (weight, recent) = worth_of(successor, counts, now);
+                let (weight, recent) = worth_of(successor, also_read, now);
                 worth.0 += weight;
                 worth.1 += recent;
                 after.total.0 += weight;
@@ -168,9 +182,9 @@ impl CountsTable {
     }
 }
 
-fn worth_of(successor: &Successor, counts: &ArticleCounts, now: Timestamp) -> (f64, f64) {
+fn worth_of(successor: &Successor, also_read: &AlsoRead, now: Timestamp) -> (f64, f64) {
     let weight = successor.weight * decay(now.0 - successor.time, ALSO_READ_HALF_LIFE_MS);
-    (weight, lately(successor, counts.follows))
+    (weight, lately(successor, also_read.follows))
 }
 
 /// What was read after one article: decayed by time, and by the reads that followed.

@@ -9,9 +9,11 @@ use abovefold_engine::{EngineError, Lease, Result, state::StateStore, state::Tag
 use abovefold_schemas::{
     ArticleId, Kept, Marker, Offset, ReaderId,
     keys::ValueName,
-    state::{ArticleCounts, PartitionSummary, ReaderState},
+    state::{PartitionSummary, ReaderState},
 };
 use bytes::Bytes;
+
+use super::{active::ActiveReaders, trends::Counted};
 
 /// A map whose hashes are the same in every run.
 pub type FixedMap<K, V> = HashMap<K, V, BuildHasherDefault<DefaultHasher>>;
@@ -36,10 +38,12 @@ pub struct PartitionCache {
     pub lease: Lease,
     /// Readers; those unknown to the store have the default state.
     pub readers: FixedMap<ReaderId, Cached<ReaderState>>,
-    /// Articles' counts in this partition.
-    pub articles: FixedMap<ArticleId, Cached<ArticleCounts>>,
-    /// The partition's summary, once it is loaded.
+    /// Articles' counts in this partition, with what was read next.
+    pub articles: FixedMap<ArticleId, Cached<Counted>>,
+    /// The partition's summary, once it is loaded; without its readers seen last, which are in `active`.
     pub summary: Option<PartitionSummary>,
+    /// The readers seen last.
+    pub active: ActiveReaders,
     /// Markers that the store may have now: the one at the begin, and the target of every epoch since that it had not passed when we last looked.
     markers: BTreeSet<MarkerByOffset>,
     stored: Offset,
@@ -68,6 +72,7 @@ impl PartitionCache {
             readers: FixedMap::default(),
             articles: FixedMap::default(),
             summary: None,
+            active: ActiveReaders::default(),
             markers: BTreeSet::from([MarkerByOffset(marker)]),
             stored: marker.next,
         }
@@ -93,9 +98,8 @@ impl PartitionCache {
         names.extend(
             readers.iter().filter(|r| !self.readers.contains_key(*r)).cloned().map(ValueName::Reader),
         );
-        names.extend(
-            articles.iter().filter(|a| !self.articles.contains_key(*a)).copied().map(ValueName::Article),
-        );
+        let missing = articles.iter().filter(|article| !self.articles.contains_key(*article)).copied();
+        names.extend(missing.flat_map(|article| [ValueName::Article(article), ValueName::AlsoRead(article)]));
         names.extend(self.summary.is_none().then_some(ValueName::Summary));
         if names.is_empty() {
             return Ok(Ok(()));
@@ -115,25 +119,39 @@ impl PartitionCache {
                         .insert(reader, Cached { value: parse(tag, value)?, written_until: Offset(0) });
                 }
                 ValueName::Article(article) => {
-                    self.articles
-                        .insert(article, Cached { value: parse(tag, value)?, written_until: Offset(0) });
+                    self.articles.entry(article).or_default().value.counts = parse(tag, value)?;
                 }
-                ValueName::Summary => self.summary = Some(parse(tag, value)?),
+                ValueName::AlsoRead(article) => {
+                    self.articles.entry(article).or_default().value.also_read = parse(tag, value)?;
+                }
+                ValueName::Summary => {
+                    let mut summary: PartitionSummary = parse(tag, value)?;
+                    self.active = std::mem::take(&mut summary.active).into();
+                    self.summary = Some(summary);
+                }
             }
         }
         Ok(Ok(()))
     }
 
-    /// Forgets readers and articles beyond these numbers, but none whose last epoch the store may not have yet.
+    /// Forgets readers and articles where they are more than these numbers, those first that were changed longest ago, but none whose last
+    /// epoch the store may not have yet.
     pub fn shrink(&mut self, max_readers: usize, max_articles: usize) {
-        let stored = self.stored;
-        if self.readers.len() > max_readers {
-            self.readers.retain(|_, cached| cached.written_until > stored);
-        }
-        if self.articles.len() > max_articles {
-            self.articles.retain(|_, cached| cached.written_until > stored);
-        }
+        shrink(&mut self.readers, max_readers, self.stored);
+        shrink(&mut self.articles, max_articles, self.stored);
     }
+}
+
+/// A quarter more than has to go goes at once, so that this is done seldom.
+fn shrink<K, V>(cached: &mut FixedMap<K, Cached<V>>, most: usize, stored: Offset) {
+    if cached.len() <= most {
+        return;
+    }
+    let goes = cached.len() - (most - most / 4);
+    let mut ends: Vec<Offset> = cached.values().map(|one| one.written_until).collect();
+    let (_, last_to_go, _) = ends.select_nth_unstable(goes - 1);
+    let until = stored.min(*last_to_go);
+    cached.retain(|_, one| one.written_until > until);
 }
 
 fn parse<T: Kept>(tag: &Tag, value: Option<Value>) -> Result<T> {
@@ -156,6 +174,30 @@ mod tests {
     use abovefold_engine::state::{EpochWrite, MemoryStore};
 
     use super::*;
+
+    #[test]
+    fn what_was_changed_longest_ago_leaves_first_and_nothing_that_is_not_stored() {
+        let mut cached: FixedMap<u64, Cached<()>> = FixedMap::default();
+        let add = |cached: &mut FixedMap<_, _>, ends: std::ops::Range<u64>| {
+            cached.extend(ends.map(|end| (end, Cached { value: (), written_until: Offset(end) })));
+        };
+        let left = |cached: &FixedMap<u64, Cached<()>>| {
+            let mut left: Vec<u64> = cached.keys().copied().collect();
+            left.sort_unstable();
+            left
+        };
+        add(&mut cached, 0..8);
+        shrink(&mut cached, 8, Offset(100));
+        assert_eq!(cached.len(), 8);
+        add(&mut cached, 8..9);
+        shrink(&mut cached, 8, Offset(100));
+        assert_eq!(left(&cached), [3, 4, 5, 6, 7, 8]);
+        add(&mut cached, 9..20);
+        shrink(&mut cached, 8, Offset(5));
+        assert_eq!(left(&cached), (6..20).collect::<Vec<_>>(), "the store may not have the others");
+        shrink(&mut cached, 0, Offset(100));
+        assert!(cached.is_empty());
+    }
 
     /// The store fell back, and what is asked for now may be older than what is held: nothing of both may meet in one epoch.
     #[tokio::test]

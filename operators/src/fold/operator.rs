@@ -1,9 +1,6 @@
 //! The operator `embed`: an epoch of events into the values that it changes.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use abovefold_engine::{
     Backoff, Emitter, Feed, Feedback, Lease, Operator, Result, Runtime, Signal,
@@ -20,9 +17,9 @@ use super::{
     cache::{PartitionCache, Stale},
     reader::{Outcome, Step, fold_event, prune},
     steps::{ReaderSteps, SessionModel, take_steps},
-    summary::{Begin, Taken, note_dead, note_read, remove, take},
+    summary::{Begin, Taken, note_dead, note_read, take},
     table::ArticleTable,
-    trends::{ReadFacts, count_read, count_successor},
+    trends::{ReadFacts, count_read},
 };
 use crate::{
     key::KeyedEpoch,
@@ -76,8 +73,10 @@ pub struct Fold {
 /// What an epoch touched, and the offset after the last event that did.
 #[derive(Debug, Default)]
 struct Touched {
-    readers: BTreeMap<usize, Offset>,
+    /// For each reader of the epoch, if it did.
+    readers: Vec<Option<Offset>>,
     articles: BTreeMap<ArticleId, Offset>,
+    also_read: BTreeMap<ArticleId, Offset>,
     steps: BTreeMap<usize, Vec<Step>>,
     last: Option<Offset>,
 }
@@ -140,7 +139,8 @@ impl Fold {
             }
         }
         let first = first_offsets.get(partition as usize).copied().unwrap_or_default();
-        let mut touched = fold_rows(cache, epoch, Begin { partition, first });
+        let has_model = self.context.model.is_some();
+        let mut touched = fold_rows(cache, epoch, Begin { partition, first }, has_model);
         self.embed(cache, epoch, &mut touched).await?;
         Ok(Ok(write_of(cache, epoch, &touched)))
     }
@@ -193,20 +193,22 @@ async fn load(
         return Ok(Err(stale));
     }
     let columns = EventColumns::of(&epoch.batch);
-    let read = (0..columns.len()).filter_map(|row| columns.row(row).article_id);
+    let read = (0..columns.len()).filter_map(|row| columns.article_id(row));
     let read_last = epoch.readers.iter().filter_map(|reader| {
         let last = cache.readers.get(reader)?.value.reads.last()?;
         Some(ArticleId(last.article_id))
     });
-    let articles: BTreeSet<ArticleId> = read.chain(read_last).collect();
-    let articles: Vec<ArticleId> = articles.into_iter().collect();
+    let mut articles: Vec<ArticleId> = read.chain(read_last).collect();
+    articles.sort_unstable();
+    articles.dedup();
     cache.load(store, tag, &[], &articles).await
 }
 
 /// Folds the rows in the order of the log; the GRU's steps are only noted.
-fn fold_rows(cache: &mut PartitionCache, epoch: &KeyedEpoch, begin: Begin) -> Touched {
+fn fold_rows(cache: &mut PartitionCache, epoch: &KeyedEpoch, begin: Begin, has_model: bool) -> Touched {
     let columns = EventColumns::of(&epoch.batch);
-    let mut touched = Touched::default();
+    let mut touched = Touched { readers: vec![None; epoch.readers.len()], ..Touched::default() };
+    let mut not_taken = Vec::new();
     let summary = cache.summary.get_or_insert_default();
     let mut reads = 0;
     let mut dead = epoch.dead.iter().copied().peekable();
@@ -227,31 +229,36 @@ fn fold_rows(cache: &mut PartitionCache, epoch: &KeyedEpoch, begin: Begin) -> To
         let reader = &epoch.readers[place];
         let cached =
             cache.readers.get_mut(reader).expect("the readers of an epoch are loaded before it is folded");
-        let steps = touched.steps.entry(place).or_default();
+        not_taken.clear();
+        let steps = if has_model { touched.steps.entry(place).or_default() } else { &mut not_taken };
         let outcome = fold_event(&mut cached.value, steps, &row);
         if outcome != Outcome::Ignored {
-            touched.readers.insert(place, after);
+            touched.readers[place] = Some(after);
         }
         match outcome {
             Outcome::NewRead { previous } => {
                 reads += 1;
                 let article = row.article_id.expect("a new read has an article");
-                note_read(summary, reader, cached.value.total_reads, row.event_time);
+                note_read(summary, row.event_time);
+                cache.active.note(reader, cached.value.total_reads, row.event_time);
                 let facts = ReadFacts { followed: previous.is_some(), read_time: row.read_time };
-                count_read(&mut cache.articles.entry(article).or_default().value, row.event_time, facts);
+                let counted = &mut cache.articles.entry(article).or_default().value;
+                count_read(&mut counted.counts, row.event_time, facts);
                 touched.articles.insert(article, after);
                 if let Some(previous) = previous {
-                    let counts = &mut cache.articles.entry(previous).or_default().value;
-                    count_successor(counts, article, row.event_time);
+                    let counted = &mut cache.articles.entry(previous).or_default().value;
+                    if counted.follow(article, row.event_time) {
+                        touched.also_read.insert(previous, after);
+                    }
                     touched.articles.insert(previous, after);
                 }
             }
             Outcome::Forgotten => {
-                remove(summary, reader);
+                cache.active.remove(reader);
             }
             Outcome::Ignored | Outcome::Changed => {}
         }
-        debug_assert!(row.kind == EventKind::Read || touched.readers.contains_key(&place));
+        debug_assert!(row.kind == EventKind::Read || touched.readers[place].is_some());
     }
     for offset in dead {
         note_dead(summary, offset);
@@ -264,25 +271,34 @@ fn fold_rows(cache: &mut PartitionCache, epoch: &KeyedEpoch, begin: Begin) -> To
 /// The values that an epoch changed, as bytes.
 fn write_of(cache: &mut PartitionCache, epoch: &KeyedEpoch, touched: &Touched) -> EpochWrite {
     let target: Marker = epoch.target;
-    let mut puts = Vec::with_capacity(touched.readers.len() + touched.articles.len() + 1);
+    let changed = touched.readers.len() + touched.articles.len() + touched.also_read.len() + 1;
+    let mut puts = Vec::with_capacity(changed);
     let mut invalidated = Vec::with_capacity(touched.readers.len());
-    for (place, version) in &touched.readers {
-        let reader = &epoch.readers[*place];
-        let Some(cached) = cache.readers.get_mut(reader) else { continue };
+    for (reader, version) in epoch.readers.iter().zip(&touched.readers) {
+        let (Some(version), Some(cached)) = (*version, cache.readers.get_mut(reader)) else { continue };
         cached.written_until = target.next;
         let forgotten = cached.value == Default::default();
-        let value = (!forgotten).then(|| Value { version: *version, bytes: cached.value.to_kept().into() });
-        puts.push(Put { key: reader_key(reader), value, mirrored: false });
-        invalidated.push(reader_key(reader));
+        let value = (!forgotten).then(|| Value { version, bytes: cached.value.to_kept().into() });
+        let key = reader_key(reader);
+        invalidated.push(key.clone());
+        puts.push(Put { key, value, mirrored: false });
     }
     for (article, version) in &touched.articles {
         let Some(cached) = cache.articles.get_mut(article) else { continue };
         cached.written_until = target.next;
-        let value = Value { version: *version, bytes: cached.value.to_kept().into() };
+        let value = Value { version: *version, bytes: cached.value.counts.to_kept().into() };
         puts.push(Put { key: ValueName::Article(*article).to_key(), value: Some(value), mirrored: true });
     }
-    if let (Some(version), Some(summary)) = (touched.last, &cache.summary) {
+    // Whose also-read counts changed is among these articles, and marked as written already.
+    for (article, version) in &touched.also_read {
+        let Some(cached) = cache.articles.get(article) else { continue };
+        let value = Value { version: *version, bytes: cached.value.also_read.to_kept().into() };
+        puts.push(Put { key: ValueName::AlsoRead(*article).to_key(), value: Some(value), mirrored: true });
+    }
+    if let (Some(version), Some(summary)) = (touched.last, &mut cache.summary) {
+        summary.active = cache.active.to_list();
         let value = Value { version, bytes: summary.to_kept().into() };
+        summary.active.clear();
         puts.push(Put { key: summary_key(), value: Some(value), mirrored: true });
     }
     EpochWrite { expected: epoch.expected, target, puts, invalidated }

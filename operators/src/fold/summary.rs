@@ -1,15 +1,12 @@
-//! The fold of a partition as a whole: its watermark, its readers seen last, and which copies it has taken in.
+//! The fold of a partition as a whole: its watermark, and which copies it has taken in.
 
 use abovefold_schemas::{
     Offset, ReaderId, Timestamp,
     batch::{EventRow, Turn},
-    state::{ActiveReader, DeadRange, Origin, PartitionSummary},
+    state::{DeadRange, Origin, PartitionSummary},
 };
 
 use crate::metrics::COPIES_OUT_OF_TURN;
-
-/// The most readers in the list of those seen last.
-pub const MAX_ACTIVE: usize = 100;
 
 /// The most ranges of dead records that are remembered; the earliest are forgotten first.
 pub const MAX_DEAD_RANGES: usize = 1_024;
@@ -113,33 +110,16 @@ pub fn note_dead(summary: &mut PartitionSummary, offset: Offset) {
     }
 }
 
-/// Counts a read and puts its reader where it belongs in the list.
-pub fn note_read(summary: &mut PartitionSummary, reader: &ReaderId, reads: u64, time: Timestamp) {
+/// Counts a read.
+pub fn note_read(summary: &mut PartitionSummary, time: Timestamp) {
     summary.reads += 1;
     summary.watermark = summary.watermark.max(time.0);
-    let mut entry = remove(summary, reader).unwrap_or_else(|| ActiveReader {
-        user_id: reader.as_str().into(),
-        reads: 0,
-        last_seen: time.0,
-    });
-    let last_seen = entry.last_seen.max(time.0);
-    (entry.reads, entry.last_seen) = (reads, last_seen);
-    if summary.active.len() == MAX_ACTIVE
-        && summary.active.last().is_some_and(|last| last.last_seen > last_seen)
-    {
-        return;
-    }
-    let place = summary
-        .active
-        .partition_point(|other| (other.last_seen, reader.as_str()) > (last_seen, other.user_id.as_str()));
-    summary.active.insert(place, entry);
-    summary.active.truncate(MAX_ACTIVE);
 }
 
-/// Takes a reader out of the list.
-pub fn remove(summary: &mut PartitionSummary, reader: &ReaderId) -> Option<ActiveReader> {
-    let place = summary.active.iter().position(|active| active.user_id == reader.as_str())?;
-    Some(summary.active.remove(place))
+/// Takes a reader out of the list of those seen last, as it is kept; returns whether it was there.
+pub fn remove(summary: &mut PartitionSummary, reader: &ReaderId) -> bool {
+    let place = summary.active.iter().position(|active| active.user_id == reader.as_str());
+    place.map(|place| summary.active.remove(place)).is_some()
 }
 
 #[cfg(test)]
@@ -203,21 +183,5 @@ mod tests {
         let elsewhere = Begin { partition: 2, first: Offset(2) };
         assert!(counts(&mut summary, &copy(6, Turn::Unknown, true), elsewhere));
         assert!(!counts(&mut summary, &copy(6, Turn::First, false), elsewhere), "a later copy is a repeat");
-    }
-
-    #[test]
-    fn the_list_is_latest_first_and_bounded() {
-        let mut summary = PartitionSummary::default();
-        for number in 0..120_u64 {
-            let reader = ReaderId::new(format!("r{number}")).unwrap();
-            note_read(&mut summary, &reader, 1, Timestamp((number % 7) as i64));
-        }
-        assert_eq!(summary.active.len(), MAX_ACTIVE);
-        assert!(summary.active.windows(2).all(|pair| pair[0].last_seen >= pair[1].last_seen));
-        assert_eq!(summary.watermark, 6);
-        let ann = ReaderId::new("r3").unwrap();
-        note_read(&mut summary, &ann, 2, Timestamp(99));
-        assert_eq!(summary.active[0].user_id, "r3");
-        assert_eq!(summary.active.iter().filter(|active| active.user_id == "r3").count(), 1);
     }
 }

@@ -2,10 +2,14 @@
 //!
 //! A sum `s` that was brought up to date at `t` is worth `s * 2^(-(now - t) / half_life)` at `now`. The sums run per event in the order of
 //! the log, so that the same log gives the same bits. They are partial: the read path adds them up over partitions.
+//!
+//! What was read next of an article is up to 2 KB, and its readers' next reads would write it again and again. So a follow-up first waits in
+//! the article's counts, and [`MOST_WAITING`] of them are counted into its [`AlsoRead`] together: in the order in which they came, so that the
+//! sums are those of counting each at once. Whoever reads the two [counts what waits](count_waiting) for himself.
 
 use abovefold_schemas::{
     ArticleId, Timestamp,
-    state::{ArticleCounts, Successor},
+    state::{AlsoRead, ArticleCounts, Successor},
 };
 
 /// The half-lives of the decayed read counts: 2, 7, 20 and 45 minutes, 8 and 36 hours.
@@ -16,6 +20,8 @@ pub const FOLLOWED_HALF_LIFE: usize = 4;
 pub const ALSO_READ_HALF_LIFE_MS: i64 = 259_200_000;
 /// The most successors that an article keeps; the weakest goes first.
 pub const MAX_SUCCESSORS: usize = 64;
+/// So many follow-ups are counted into an article's [`AlsoRead`] together.
+pub const MOST_WAITING: usize = 16;
 /// What a successor's recent count fades by at each read that follows.
 pub const LATELY_FADE: f64 = 0.99;
 
@@ -34,6 +40,42 @@ pub struct ReadFacts {
     pub followed: bool,
     /// Seconds on the page, if known.
     pub read_time: Option<f32>,
+}
+
+/// What one partition counts of an article: its reads, and what was read next.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Counted {
+    /// Its reads, and the follow-ups that wait.
+    pub counts: ArticleCounts,
+    /// The follow-ups that were counted.
+    pub also_read: AlsoRead,
+}
+
+impl Counted {
+    /// Folds in that a reader read `next` after the article. Returns whether `also_read` changed.
+    pub fn follow(&mut self, next: ArticleId, time: Timestamp) -> bool {
+        let counts = &mut self.counts;
+        counts.follows += 1;
+        counts.waiting.push(next.0);
+        counts.waiting_times.push(time.0);
+        if counts.waiting.len() < MOST_WAITING {
+            return false;
+        }
+        count_waiting(&mut self.also_read, counts);
+        counts.waiting.clear();
+        counts.waiting_times.clear();
+        true
+    }
+}
+
+/// Counts into `also_read` what waits in the article's counts, but for what it has already.
+pub fn count_waiting(also_read: &mut AlsoRead, counts: &ArticleCounts) {
+    let before = counts.follows.saturating_sub(counts.waiting.len() as u64);
+    let known = also_read.follows.saturating_sub(before);
+    let waiting = counts.waiting.iter().zip(&counts.waiting_times);
+    for (next, time) in waiting.skip(known as usize) {
+        count_successor(also_read, ArticleId(*next), Timestamp(*time));
+    }
 }
 
 /// Folds one read of the article into its counts.
@@ -63,11 +105,11 @@ pub fn count_read(counts: &mut ArticleCounts, time: Timestamp, facts: ReadFacts)
     counts.first_seen = counts.first_seen.min(time.0);
 }
 
-/// Folds into the counts of an article that its reader read `next` after it.
-pub fn count_successor(counts: &mut ArticleCounts, next: ArticleId, time: Timestamp) {
-    counts.follows += 1;
-    let follows = counts.follows;
-    match counts.next.iter_mut().find(|successor| successor.article_id == next.0) {
+/// Counts at once that a reader read `next` after the article.
+pub fn count_successor(also_read: &mut AlsoRead, next: ArticleId, time: Timestamp) {
+    also_read.follows += 1;
+    let follows = also_read.follows;
+    match also_read.next.iter_mut().find(|successor| successor.article_id == next.0) {
         Some(successor) => {
             successor.lately = 1.0 + lately(successor, follows);
             successor.follows = follows;
@@ -80,7 +122,7 @@ pub fn count_successor(counts: &mut ArticleCounts, next: ArticleId, time: Timest
             successor.time = successor.time.max(time.0);
         }
         None => {
-            counts.next.push(Successor {
+            also_read.next.push(Successor {
                 article_id: next.0,
                 weight: 1.0,
                 time: time.0,
@@ -89,15 +131,15 @@ pub fn count_successor(counts: &mut ArticleCounts, next: ArticleId, time: Timest
             });
         }
     }
-    if counts.next.len() > MAX_SUCCESSORS {
+    if also_read.next.len() > MAX_SUCCESSORS {
         let worth =
             |successor: &Successor| successor.weight * decay(time.0 - successor.time, ALSO_READ_HALF_LIFE_MS);
-        let weakest = (0..counts.next.len()).min_by(|&a, &b| {
-            let (a, b) = (&counts.next[a], &counts.next[b]);
+        let weakest = (0..also_read.next.len()).min_by(|&a, &b| {
+            let (a, b) = (&also_read.next[a], &also_read.next[b]);
             worth(a).total_cmp(&worth(b)).then(b.article_id.cmp(&a.article_id))
         });
         if let Some(place) = weakest {
-            counts.next.swap_remove(place);
+            also_read.next.swap_remove(place);
         }
     }
 }
@@ -139,11 +181,36 @@ mod tests {
 
     #[test]
     fn successors_are_bounded_and_the_weakest_goes() {
-        let mut counts = ArticleCounts::default();
+        let mut also_read = AlsoRead::default();
         for next in 0..MAX_SUCCESSORS as i64 + 8 {
-            count_successor(&mut counts, ArticleId(next), Timestamp(next * 1_000));
+            count_successor(&mut also_read, ArticleId(next), Timestamp(next * 1_000));
         }
-        assert_eq!(counts.next.len(), MAX_SUCCESSORS);
-        assert!(counts.next.iter().all(|successor| successor.article_id >= 8));
+        assert_eq!(also_read.next.len(), MAX_SUCCESSORS);
+        assert!(also_read.next.iter().all(|successor| successor.article_id >= 8));
+    }
+
+    /// Whenever one looks, counting what waits gives the bytes that counting each at once gives; so it does for one who has some of it.
+    #[test]
+    fn follow_ups_that_waited_count_as_if_each_had_been_counted_at_once() {
+        let (mut at_once, mut behind) = (AlsoRead::default(), AlsoRead::default());
+        let mut counted = Counted::default();
+        let mut written = 0;
+        for number in 0..1_000_i64 {
+            let (next, time) =
+                (ArticleId(number * number % 97), Timestamp(number * 60_000 - number % 7 * 90_000));
+            count_successor(&mut at_once, next, time);
+            written += u32::from(counted.follow(next, time));
+            let mut whole = counted.also_read.clone();
+            count_waiting(&mut whole, &counted.counts);
+            assert_eq!(whole, at_once, "after {number}");
+            if counted.counts.waiting.is_empty() || number % 5 == 0 {
+                count_waiting(&mut behind, &counted.counts);
+            }
+            if counted.counts.waiting.is_empty() {
+                behind.clone_from(&counted.also_read);
+            }
+            assert!(at_once.follows - behind.follows < 5 + 1);
+        }
+        assert_eq!(written, 1_000 / MOST_WAITING as u32);
     }
 }

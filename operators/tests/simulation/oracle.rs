@@ -11,12 +11,13 @@ use abovefold_engine::{
 };
 use abovefold_models::{Behaviour, HIDDEN, WIDTH};
 use abovefold_operators::{
-    decode::{decode, home_of},
+    decode::{decode, home_of, look},
     fold::{
+        active::ActiveReaders,
         reader::{Outcome, Step, fold_event},
         steps::{from_bytes, to_bytes},
-        summary::{Begin, Taken, note_dead, note_read, remove, take},
-        trends::{ReadFacts, count_read, count_successor},
+        summary::{Begin, Taken, note_dead, note_read, take},
+        trends::{Counted, ReadFacts, count_read},
     },
 };
 use abovefold_schemas::{
@@ -24,7 +25,7 @@ use abovefold_schemas::{
     batch::{EventBatchBuilder, EventColumns},
     keys::{ValueName, reader_key, summary_key},
     records::{ORIGIN_HEADER, PUT_BACK_HEADER},
-    state::{ArticleCounts, PartitionSummary, ReaderState},
+    state::{PartitionSummary, ReaderState},
 };
 use bytes::Bytes;
 
@@ -50,8 +51,9 @@ pub struct Oracle {
 struct Partition {
     next: u64,
     readers: BTreeMap<String, ReaderState>,
-    counts: BTreeMap<ArticleId, ArticleCounts>,
+    counts: BTreeMap<ArticleId, Counted>,
     summary: PartitionSummary,
+    active: ActiveReaders,
     kept: BTreeMap<Bytes, u64>,
     digest: u64,
     /// The digest after each offset, from 0 on.
@@ -164,7 +166,7 @@ impl Partition {
         }
         // One row at a time, through the same columns as a batch.
         let mut builder = EventBatchBuilder::default();
-        builder.push(&event, &place);
+        builder.push(look(record).unwrap().0, &place);
         let batch = builder.finish();
         let row = EventColumns::of(&batch).row(0);
         match take(&mut self.summary, &row, Begin { partition, first: Offset(0) }) {
@@ -195,17 +197,22 @@ impl Partition {
         match &outcome {
             Outcome::NewRead { previous } => {
                 let article = row.article_id.unwrap();
-                note_read(&mut self.summary, &event.user_id, reader.total_reads, row.event_time);
+                note_read(&mut self.summary, row.event_time);
+                self.active.note(&event.user_id, reader.total_reads, row.event_time);
                 let facts = ReadFacts { followed: previous.is_some(), read_time: row.read_time };
-                count_read(self.counts.entry(article).or_default(), row.event_time, facts);
+                count_read(&mut self.counts.entry(article).or_default().counts, row.event_time, facts);
                 self.keep_counts(article, version);
                 if let Some(previous) = previous {
-                    count_successor(self.counts.entry(*previous).or_default(), article, row.event_time);
+                    let counted = self.counts.entry(*previous).or_default();
+                    if counted.follow(article, row.event_time) {
+                        let bytes = counted.also_read.to_kept().into();
+                        self.keep(ValueName::AlsoRead(*previous).to_key(), Some(Value { version, bytes }));
+                    }
                     self.keep_counts(*previous, version);
                 }
             }
             Outcome::Forgotten => {
-                remove(&mut self.summary, &event.user_id);
+                self.active.remove(&event.user_id);
             }
             Outcome::Ignored | Outcome::Changed => {}
         }
@@ -234,11 +241,12 @@ impl Partition {
     }
 
     fn keep_counts(&mut self, article: ArticleId, version: Offset) {
-        let bytes = self.counts[&article].to_kept().into();
+        let bytes = self.counts[&article].counts.to_kept().into();
         self.keep(ValueName::Article(article).to_key(), Some(Value { version, bytes }));
     }
 
     fn keep_summary(&mut self, version: Offset) {
+        self.summary.active = self.active.to_list();
         let bytes = self.summary.to_kept().into();
         self.keep(summary_key(), Some(Value { version, bytes }));
     }

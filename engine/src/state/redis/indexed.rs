@@ -1,9 +1,9 @@
-//! Which names a partition's index has for certain, so that an epoch adds only those that may be new.
+//! Which names a partition's index, and its list of mirrored names, have for certain, so that an epoch adds only those that may be new.
 //!
 //! What is known belongs to a marker: an epoch that expects it, and is applied, finds the partition as the epoch before left it, index included.
 //! Under any other marker nothing is known.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use abovefold_schemas::Marker;
 use bytes::Bytes;
@@ -17,7 +17,8 @@ const MOST_NAMES: usize = 100_000;
 #[derive(Debug)]
 pub(super) struct Indexed {
     at: Marker,
-    names: HashSet<Bytes>,
+    /// Each with whether it is in the list of mirrored names.
+    names: HashMap<Bytes, bool>,
 }
 
 impl Indexed {
@@ -25,12 +26,17 @@ impl Indexed {
     pub fn expected_by(known: Option<Self>, epoch: &EpochWrite) -> Self {
         known
             .filter(|known| known.at == epoch.expected)
-            .unwrap_or_else(|| Self { at: epoch.expected, names: HashSet::new() })
+            .unwrap_or_else(|| Self { at: epoch.expected, names: HashMap::new() })
     }
 
     /// Whether the index has this name.
     pub fn has(&self, name: &Bytes) -> bool {
-        self.names.contains(name)
+        self.names.contains_key(name)
+    }
+
+    /// Whether the list of mirrored names has this name.
+    pub fn has_mirrored(&self, name: &Bytes) -> bool {
+        self.names.get(name) == Some(&true)
     }
 
     /// What is known after the epoch was applied.
@@ -41,8 +47,8 @@ impl Indexed {
         for put in &epoch.puts {
             if put.value.is_none() {
                 self.names.remove(&put.key);
-            } else if !self.names.contains(&put.key) {
-                self.names.insert(put.key.clone());
+            } else if self.names.get(&put.key).is_none_or(|mirrored| !mirrored && put.mirrored) {
+                self.names.insert(put.key.clone(), put.mirrored);
             }
         }
         Self { at: epoch.target, names: self.names }

@@ -5,7 +5,8 @@
 //! | `{ns:p}:marker` | the marker; also the channel on which a new one is said |
 //! | `{ns:p}:v:KEY` | version (8 bytes, big-endian) and bytes of a value |
 //! | `{ns:p}:d:KEY` | a derived value, with a time to live |
-//! | `{ns:p}:mirrored` | sorted set: names of mirrored values by the version of their last change, removals too |
+//! | `{ns:p}:mirrored` | set: the names of all mirrored values, removed ones too |
+//! | `{ns:p}:changed` | sorted set: of each of the last epochs the names of the mirrored values that it changed, in one piece, by its end; the empty one stands for those before |
 //! | `{ns:p}:index` | set: the names of all values, for scans (Redis cannot list the keys of a slot) |
 //! | `{ns:p}:cold` | sorted set: the names of derived values of which there is no value, by their end; with a time to live |
 //! | `{ns:p}:hurry` | the last wish, with a time to live; also the channel on which wishes are said |
@@ -29,9 +30,14 @@ pub(super) fn hurry(tag: &Tag) -> String {
     format!("{tag}{HURRY}")
 }
 
-/// The sorted set of mirrored names.
+/// The set of mirrored names.
 pub(super) fn mirrored(tag: &Tag) -> String {
     format!("{tag}:mirrored")
+}
+
+/// The sorted set of what changed.
+pub(super) fn changed(tag: &Tag) -> String {
+    format!("{tag}:changed")
 }
 
 /// The set of all names.
@@ -54,14 +60,24 @@ pub(super) fn channels(namespace: &str) -> String {
     format!("{{{namespace}:*}}:*")
 }
 
+/// What the keys of values begin with.
+pub(super) fn values(tag: &Tag) -> String {
+    format!("{tag}:v:")
+}
+
+/// What the keys of derived values begin with.
+pub(super) fn all_derived(tag: &Tag) -> String {
+    format!("{tag}:d:")
+}
+
 /// A value.
 pub(super) fn value(tag: &Tag, name: &[u8]) -> Vec<u8> {
-    [format!("{tag}:v:").as_bytes(), name].concat()
+    [values(tag).as_bytes(), name].concat()
 }
 
 /// A derived value.
 pub(super) fn derived(tag: &Tag, name: &[u8]) -> Vec<u8> {
-    [format!("{tag}:d:").as_bytes(), name].concat()
+    [all_derived(tag).as_bytes(), name].concat()
 }
 
 /// What was said on a channel.
@@ -85,12 +101,7 @@ pub(super) fn said(channel: &str, payload: &[u8]) -> Option<Said> {
     }
 }
 
-/// A value as it is kept.
-pub(super) fn row(value: &Value) -> Vec<u8> {
-    [&value.version.0.to_be_bytes()[..], &value.bytes].concat()
-}
-
-/// Reads what [`row`] made; `None` for anything else.
+/// Reads a value as it is kept, behind its version; `None` for anything else.
 pub(super) fn parse_row(row: Vec<u8>) -> Option<Value> {
     let version = Offset(u64::from_be_bytes(*row.first_chunk::<8>()?));
     Some(Value { version, bytes: Bytes::from(row).slice(8..) })

@@ -11,11 +11,12 @@ mod failure;
 mod indexed;
 mod keys;
 mod listener;
+mod parts;
 mod scan;
 mod wire;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -37,6 +38,7 @@ use crate::{
 };
 use indexed::Indexed;
 use listener::Listener;
+use parts::Parts;
 use wire::Wire;
 
 /// How often a waiter looks although nobody woke it: what is published while a connection is down is lost.
@@ -70,19 +72,28 @@ impl RedisStore {
         Ok(Self { wire, signals, listener, listed: Mutex::default(), indexed: Mutex::default() })
     }
 
-    /// The names of mirrored values that changed after a version, and the marker at that moment.
+    /// The names of mirrored values that epochs changed which ended after a version, or more names than these, and the marker at that moment.
     async fn changed_names(&self, tag: &Tag, since: Offset) -> Result<(Option<Marker>, Vec<Bytes>)> {
         let tried = format!("read what changed in {tag}");
-        let named = [keys::marker(tag).into_bytes(), keys::mirrored(tag).into_bytes()];
-        let reply =
-            self.wire.run(&tried, &wire::CHANGED_SINCE, &named, &[since.0.to_string().into()]).await?;
-        let mut parts = array(&self.wire, &tried, reply)?.into_iter();
-        let (Some(marker), Some(names)) = (parts.next(), parts.next()) else {
+        let (marker, mirrored, changed) = (keys::marker(tag), keys::mirrored(tag), keys::changed(tag));
+        let named = [marker.as_bytes(), mirrored.as_bytes(), changed.as_bytes()];
+        let parts = Parts::of(&named, &[since.0.to_string().as_bytes()]);
+        let reply = self.wire.run(&tried, &wire::CHANGED_SINCE, &parts).await?;
+        let mut answers = array(&self.wire, &tried, reply)?.into_iter();
+        let (Some(marker), Some(all), Some(found)) = (answers.next(), answers.next(), answers.next()) else {
             return Err(self.wire.strange(&tried, &Reply::Nil));
         };
-        let names = array(&self.wire, &tried, names)?.into_iter();
-        let names = names.filter_map(|name| bytes(name).map(Bytes::from)).collect();
-        Ok((self.marker_in(&tried, marker)?, names))
+        let marker = self.marker_in(&tried, marker)?;
+        let found = array(&self.wire, &tried, found)?.into_iter();
+        let found = found.filter_map(|names| bytes(names).map(Bytes::from));
+        if all == Reply::Int(1) {
+            return Ok((marker, found.collect()));
+        }
+        let mut names = BTreeSet::new();
+        for epoch in found {
+            names.extend(parts::split(epoch).ok_or_else(|| self.not_ours(&tried))?);
+        }
+        Ok((marker, names.into_iter().collect()))
     }
 
     /// Puts a partition that has a marker into its namespace's list, now and then.
@@ -163,8 +174,7 @@ impl StateStore for RedisStore {
         check_namespace(&tag.namespace)?;
         let tried = format!("write an epoch of {tag}");
         let indexed = Indexed::expected_by(lock(&self.indexed).remove(tag), epoch);
-        let (named, arguments) = epoch_call(tag, epoch, &indexed);
-        match self.wire.run(&tried, &wire::WRITE_EPOCH, &named, &arguments).await? {
+        match self.wire.run(&tried, &wire::WRITE_EPOCH, &epoch_call(tag, epoch, &indexed)).await? {
             Reply::Int(1) => {
                 lock(&self.indexed).insert(tag.clone(), indexed.after(epoch));
                 self.list(tag).await;
@@ -185,9 +195,11 @@ impl StateStore for RedisStore {
 
     async fn hurry(&self, tag: &Tag, next: Offset) -> Result<()> {
         check_namespace(&tag.namespace)?;
-        let arguments = [next.0.to_string().into(), WISH_LIVES.as_millis().to_string().into()];
-        let named = [keys::hurry(tag).into_bytes(), keys::marker(tag).into_bytes()];
-        self.wire.run(&format!("hurry {tag}"), &wire::HURRY, &named, &arguments).await.map(drop)
+        let (next, lives) = (next.0.to_string(), WISH_LIVES.as_millis().to_string());
+        let (hurry, marker) = (keys::hurry(tag), keys::marker(tag));
+        let named = [hurry.as_bytes(), marker.as_bytes()];
+        let parts = Parts::of(&named, &[next.as_bytes(), lives.as_bytes()]);
+        self.wire.run(&format!("hurry {tag}"), &wire::HURRY, &parts).await.map(drop)
     }
 
     async fn hurries(&self, namespace: &str) -> Result<BoxStream<'static, (u32, Offset)>> {
@@ -211,6 +223,9 @@ impl StateStore for RedisStore {
             }
             let (now, changed) = self.changed_names(tag, marker.map_or(since, |marker| marker.next)).await?;
             if now == marker {
+                let is_later =
+                    |value: &Option<Value>| value.as_ref().is_none_or(|value| value.version > since);
+                values.retain(|_, value| is_later(value));
                 return Ok(Changes { marker, values: values.into_iter().collect() });
             }
             (marker, names) = (now, changed);
@@ -233,10 +248,11 @@ impl StateStore for RedisStore {
         let tried = format!("keep a derived value in {tag}");
         let expected = if version == Offset(0) { Vec::new() } else { version.0.to_be_bytes().to_vec() };
         let milliseconds = time_to_live.as_millis().max(1).to_string();
-        let arguments = [expected, derived.to_vec(), milliseconds.into_bytes(), name.to_vec()];
-        let marker = keys::marker(tag).into_bytes();
-        let named = [marker, keys::value(tag, name), keys::derived(tag, name), keys::cold(tag).into_bytes()];
-        Ok(self.wire.run(&tried, &wire::PUT_DERIVED, &named, &arguments).await? == Reply::Int(1))
+        let (marker, cold) = (keys::marker(tag), keys::cold(tag));
+        let (value, kept) = (keys::value(tag, name), keys::derived(tag, name));
+        let named = [marker.as_bytes(), &value, &kept, cold.as_bytes()];
+        let parts = Parts::of(&named, &[&expected, &derived, milliseconds.as_bytes(), name]);
+        Ok(self.wire.run(&tried, &wire::PUT_DERIVED, &parts).await? == Reply::Int(1))
     }
 
     async fn partitions(&self, namespace: &str) -> Result<Vec<u32>> {
@@ -266,29 +282,35 @@ impl StateStore for RedisStore {
 }
 
 /// Keys and arguments of the script that writes an epoch (its text says in which order).
-fn epoch_call(tag: &Tag, epoch: &EpochWrite, indexed: &Indexed) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
-    let mut named: Vec<Vec<u8>> =
-        vec![keys::marker(tag).into(), keys::mirrored(tag).into(), keys::index(tag).into()];
-    // Those first whose names the index may lack.
+fn epoch_call(tag: &Tag, epoch: &EpochWrite, indexed: &Indexed) -> Parts {
     let values = || epoch.puts.iter().filter_map(|put| Some((put, put.value.as_ref()?)));
-    let fresh = || values().filter(|(put, _)| !indexed.has(&put.key));
-    let set = || fresh().chain(values().filter(|(put, _)| indexed.has(&put.key)));
+    // Those first whose names the index may lack.
+    let (fresh, known): (Vec<_>, Vec<_>) = values().partition(|(put, _)| !indexed.has(&put.key));
+    let set = || fresh.iter().chain(&known);
     let removed = || epoch.puts.iter().filter(|put| put.value.is_none());
-    named.extend(set().map(|(put, _)| keys::value(tag, &put.key)));
-    named.extend(removed().map(|put| keys::value(tag, &put.key)));
-    named.extend(epoch.invalidated.iter().map(|name| keys::derived(tag, name)));
+    let mirrored = || epoch.puts.iter().filter(|put| put.mirrored);
+    let number = |count: usize| count.to_string().into_bytes();
 
-    let mut arguments = vec![epoch.expected.to_bytes().to_vec(), epoch.target.to_bytes().to_vec()];
-    arguments.push(set().count().to_string().into());
-    arguments.push(removed().count().to_string().into());
-    arguments.push(fresh().count().to_string().into());
-    arguments.extend(set().map(|(_, value)| keys::row(value)));
-    arguments.extend(removed().map(|put| put.key.to_vec()));
-    for put in epoch.puts.iter().filter(|put| put.mirrored) {
-        arguments.push(epoch.changed_at(put).0.to_string().into());
-        arguments.push(put.key.to_vec());
+    let lists = [keys::marker(tag), keys::mirrored(tag), keys::changed(tag), keys::index(tag)];
+    let (of_values, of_derived) = (keys::values(tag), keys::all_derived(tag));
+    let mut parts = Parts::default();
+    lists.iter().for_each(|key| parts.key(&[key.as_bytes()]));
+    set().for_each(|(put, _)| parts.key(&[of_values.as_bytes(), &put.key]));
+    removed().for_each(|put| parts.key(&[of_values.as_bytes(), &put.key]));
+    epoch.invalidated.iter().for_each(|name| parts.key(&[of_derived.as_bytes(), name]));
+
+    parts.argument(&[&epoch.expected.to_bytes()]);
+    parts.argument(&[&epoch.target.to_bytes()]);
+    for count in [fresh.len() + known.len(), removed().count(), fresh.len()] {
+        parts.argument(&[&number(count)]);
     }
-    (named, arguments)
+    parts.argument(&[epoch.target.next.0.to_string().as_bytes()]);
+    parts.argument(&[&parts::join(mirrored().map(|put| &put.key))]);
+    set().for_each(|(_, value)| parts.argument(&[&value.version.0.to_be_bytes(), &value.bytes]));
+    removed().for_each(|put| parts.argument(&[&put.key]));
+    let unlisted = mirrored().filter(|put| !indexed.has_mirrored(&put.key));
+    unlisted.for_each(|put| parts.argument(&[&put.key]));
+    parts
 }
 
 /// The partitions that the list names, in order.

@@ -104,7 +104,7 @@ pub(super) async fn drop_partition(wire: &Wire, tag: &Tag) -> Result<()> {
         let named = names.into_iter().filter_map(bytes).map(|name| keys::derived(tag, &name));
         unlink(wire, &tried, named.collect()).await?;
     }
-    let lists = [keys::index(tag), keys::mirrored(tag), keys::cold(tag)];
+    let lists = [keys::index(tag), keys::mirrored(tag), keys::changed(tag), keys::cold(tag)];
     unlink(wire, &tried, lists.map(String::into_bytes).to_vec()).await
 }
 

@@ -17,6 +17,7 @@ use super::{
     address::addresses,
     failure::{explain, passes, without},
     masked,
+    parts::Parts,
 };
 use crate::error::{EngineError, Result};
 
@@ -42,10 +43,13 @@ impl LuaScript {
         Self { text, hash: Script::new(text).get_hash().to_owned() }
     }
 
-    fn command(&self, by_hash: bool, keys: &[Vec<u8>], arguments: &[Vec<u8>]) -> Cmd {
-        let mut command = if by_hash { redis::cmd("EVALSHA") } else { redis::cmd("EVAL") };
-        command.arg(if by_hash { &self.hash } else { self.text });
-        command.arg(keys.len()).arg(keys).arg(arguments);
+    fn command(&self, by_hash: bool, parts: &Parts) -> Cmd {
+        let script = if by_hash { &self.hash } else { self.text };
+        let mut command = Cmd::with_capacity(3 + parts.len(), parts.size() + script.len() + 32);
+        command.arg(if by_hash { "EVALSHA" } else { "EVAL" }).arg(script).arg(parts.keys());
+        for part in parts.iter() {
+            command.arg(part);
+        }
         command
     }
 }
@@ -149,20 +153,14 @@ impl Wire {
     }
 
     /// Runs a script, which the server is given again if it has forgotten it.
-    pub async fn run(
-        &self,
-        tried: &str,
-        script: &LuaScript,
-        keys: &[Vec<u8>],
-        arguments: &[Vec<u8>],
-    ) -> Result<Reply> {
-        let mut command = script.command(true, keys, arguments);
+    pub async fn run(&self, tried: &str, script: &LuaScript, parts: &Parts) -> Result<Reply> {
+        let mut command = script.command(true, parts);
         let mut attempt = 1;
         loop {
             match self.once(&command).await {
                 Ok(reply) => return Ok(reply),
                 Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
-                    command = script.command(false, keys, arguments);
+                    command = script.command(false, parts);
                 }
                 Err(error) if attempt < self.attempts && passes(&error) => {
                     self.pause(tried, &error, attempt).await

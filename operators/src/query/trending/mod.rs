@@ -7,20 +7,21 @@
 mod levels;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard},
     time::Duration,
 };
 
 use abovefold_engine::{
     Result, Runtime,
-    state::{StateStore, Tag},
+    state::{StateStore, Tag, Value},
 };
 use abovefold_schemas::{
     ArticleId, Kept, KeptError, Offset, Timestamp,
     keys::ValueName,
-    state::{ActiveReader, ArticleCounts, PartitionSummary},
+    state::{ActiveReader, AlsoRead, ArticleCounts, PartitionSummary},
 };
+use bytes::Bytes;
 
 use self::levels::Levels;
 use super::{QuerySettings, metrics};
@@ -160,8 +161,7 @@ impl Trending {
     /// Asks all partitions what changed. What cannot be had now stays as it was until the next refresh.
     pub async fn refresh(&self) {
         let mut mirror = self.mirror.lock().await;
-        let asked =
-            self.tags.iter().zip(&mirror.partitions).map(|(tag, partition)| self.ask(tag, partition.since));
+        let asked = mirror.partitions.iter().enumerate().map(|(place, known)| self.ask(place, known.since));
         let answers = futures::future::join_all(asked).await;
         let mut changed = Vec::new();
         for (place, answer) in answers.into_iter().enumerate() {
@@ -191,10 +191,11 @@ impl Trending {
         }
         let now = mirror.now();
         let mut counts = self.counts.write().unwrap_or_else(PoisonError::into_inner);
-        for Changed { place, afresh, counted } in changed {
+        for Changed { place, afresh, also_read, counted } in changed {
             if afresh {
                 counts.table.forget(place);
             }
+            also_read.into_iter().for_each(|(article, of)| counts.table.set_also_read(place, article, of));
             counted.into_iter().for_each(|(article, of)| counts.table.set(place, article, of));
         }
         (counts.now, counts.markers) = (now, mirror.markers());
@@ -208,11 +209,15 @@ impl Trending {
     }
 
     /// Everything of a partition that changed since an offset; all of it where the store went back behind that.
-    async fn ask(&self, tag: &Tag, since: Offset) -> std::result::Result<News, String> {
+    async fn ask(&self, place: usize, since: Offset) -> std::result::Result<News, String> {
+        let tag = &self.tags[place];
         let asked = async {
-            let changes = self.store.changed_since(tag, since).await?;
+            let mut changes = self.store.changed_since(tag, since).await?;
             let next = changes.marker.map_or(Offset(0), |marker| marker.next);
             if next >= since {
+                if since > Offset(0) {
+                    changes.values.extend(self.also_read_of_new(place, &changes.values).await?);
+                }
                 return Ok(News { next, afresh: false, values: changes.values });
             }
             let all = self.store.changed_since(tag, Offset(0)).await?;
@@ -222,6 +227,25 @@ impl Trending {
         let asked: Result<News> =
             self.runtime.timeout(LIMIT, asked).await.ok_or_else(|| "no answer within 5 s".to_string())?;
         asked.map_err(|error| error.to_string())
+    }
+
+    /// What was read after articles that changed and are not in memory, where it did not change with them: such an article had expired.
+    async fn also_read_of_new(&self, place: usize, changed: &[Named]) -> Result<Vec<Named>> {
+        let is_there: HashSet<&Bytes> = changed.iter().map(|(key, _)| key).collect();
+        let missing = |key: &Bytes| match ValueName::from_key(key)? {
+            ValueName::Article(article) if !self.counts().table.contains_in(place, article) => {
+                Some(ValueName::AlsoRead(article).to_key())
+            }
+            _ => None,
+        };
+        let keys = changed.iter().filter_map(|(key, _)| missing(key));
+        let keys: Vec<Bytes> = keys.filter(|key| !is_there.contains(key)).collect();
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        // It may be of a later moment than what changed: it says how many follow-ups it has.
+        let snapshot = self.store.read(&self.tags[place], &keys, &[]).await?;
+        Ok(keys.into_iter().zip(snapshot.values).collect())
     }
 
     async fn look_up(&self, mirror: &mut Mirror, top: &[(ArticleId, f64)], all: bool) {
@@ -250,11 +274,14 @@ impl Trending {
     }
 }
 
+/// A key, and its value; `None` where it was removed.
+type Named = (Bytes, Option<Value>);
+
 /// What a partition said.
 struct News {
     next: Offset,
     afresh: bool,
-    values: Vec<(bytes::Bytes, Option<abovefold_engine::state::Value>)>,
+    values: Vec<Named>,
 }
 
 /// What is different in a partition.
@@ -262,6 +289,7 @@ struct Changed {
     place: usize,
     /// Everything else is void.
     afresh: bool,
+    also_read: Vec<(ArticleId, Option<AlsoRead>)>,
     counted: Vec<(ArticleId, Option<ArticleCounts>)>,
 }
 
@@ -274,7 +302,7 @@ impl Mirror {
         }
         let changed = news.afresh || !news.values.is_empty() || self.partitions[place].since != news.next;
         self.partitions[place].since = news.next;
-        let mut counted = Vec::new();
+        let (mut also_read, mut counted) = (Vec::new(), Vec::new());
         for (key, value) in news.values {
             let bytes = value.as_ref().map(|value| value.bytes.as_ref());
             let taken = match ValueName::from_key(&key) {
@@ -282,6 +310,9 @@ impl Mirror {
                     self.levels.set(article, place, counts.as_ref());
                     counted.push((article, counts));
                 }),
+                Some(ValueName::AlsoRead(article)) => {
+                    decode(bytes).map(|of: Option<AlsoRead>| also_read.push((article, of)))
+                }
                 Some(ValueName::Summary) => {
                     decode(bytes).map(|summary| self.partitions[place].summary = summary)
                 }
@@ -291,7 +322,7 @@ impl Mirror {
                 tracing::warn!(partition = place, %error, "a mirrored value is left out");
             }
         }
-        changed.then_some(Changed { place, afresh: news.afresh, counted })
+        changed.then_some(Changed { place, afresh: news.afresh, also_read, counted })
     }
 
     fn summaries(&self) -> impl Iterator<Item = &PartitionSummary> {
