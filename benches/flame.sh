@@ -16,5 +16,6 @@ folder="$(mktemp -d)"
 trap 'rm -rf "$folder"' EXIT
 perf record --quiet --freq 199 --call-graph dwarf,16384 --output "$folder/perf.data" --pid "$pid" -- sleep "$seconds"
 # Without the names of inlined functions, which take minutes to look up.
-perf script --no-inline --input "$folder/perf.data" 2>/dev/null | inferno-collapse-perf --skip-after 'std::sys::thread::unix::Thread::new::thread_start' |
+perf script --no-inline --input "$folder/perf.data" 2>/dev/null | inferno-collapse-perf --skip-after '<std::sys::thread::unix::Thread>::new::thread_start' \
+        --skip-after 'tokio::runtime::scheduler::multi_thread::worker::Context::run_task' |
     inferno-flamegraph --minwidth 0.5 --title "$title" --deterministic >"$out"
