@@ -121,7 +121,7 @@ impl Partition {
     fn search(&mut self, decode: &mut Decode, run: RecordRun, partitions: u32) {
         let run = decode.run(run);
         let rows = columns(&run);
-        let mut dead = run.dead.iter().map(|dead| run.records[dead.index].offset).peekable();
+        let mut dead = run.dead.iter().copied().peekable();
         for row in (0..rows.len()).map(|row| rows.row(row)) {
             while let Some(offset) = dead.next_if(|offset| *offset < row.offset) {
                 note_dead(&mut self.summary, offset);

@@ -7,11 +7,8 @@ use abovefold_engine::{
     log::{Log, RecordRun},
     source::read_to_end,
 };
-use abovefold_operators::decode::{decode, home_of};
-use abovefold_schemas::{
-    Offset,
-    records::{ORIGIN_HEADER, PUT_BACK_HEADER},
-};
+use abovefold_operators::decode::{home_of, is_copy, look};
+use abovefold_schemas::Offset;
 use futures::TryStreamExt;
 
 /// The most records that are looked at, the last ones of each partition.
@@ -48,15 +45,15 @@ pub async fn sample(log: &dyn Log, topic: &str) -> Result<Strays> {
 impl Strays {
     fn count(&mut self, run: &RecordRun, partitions: u32) {
         for record in &run.records {
-            if record.header(ORIGIN_HEADER).is_some() || record.header(PUT_BACK_HEADER).is_some() {
+            if is_copy(record) {
                 continue;
             }
-            let Ok((event, _)) = decode(record) else {
+            let Ok((event, _)) = look(record) else {
                 self.dead += 1;
                 continue;
             };
             self.events += 1;
-            self.strays += u64::from(home_of(event.user_id.as_str(), partitions) != run.partition);
+            self.strays += u64::from(home_of(&event.user_id, partitions) != run.partition);
         }
     }
 }
@@ -87,6 +84,8 @@ impl fmt::Display for Strays {
 mod tests {
     use abovefold_engine::log::Record;
     use abovefold_schemas::Timestamp;
+
+    use abovefold_schemas::records::{ORIGIN_HEADER, PUT_BACK_HEADER};
 
     use super::*;
 

@@ -17,55 +17,38 @@ use crate::metrics::{EVENTS_DEAD, EVENTS_DECODED};
 /// The greatest record that is looked at as an event, in bytes: a larger one is dead.
 pub const MAX_EVENT_BYTES: usize = 65_536;
 
-/// A record that is no event.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Dead {
-    /// Its place in [`DecodedRun::records`].
-    pub index: usize,
-    /// Why.
-    pub reason: String,
-}
-
 /// A run of records, and the events in it as a batch.
 #[derive(Clone, Debug)]
 pub struct DecodedRun {
-    /// The partition.
-    pub partition: u32,
     /// The records as they were read, dead ones too; they share the log's buffers.
-    pub records: Vec<Record>,
+    pub read: RecordRun,
     /// A row for each record that is an event.
     pub batch: RecordBatch,
-    /// The records that are none.
-    pub dead: Vec<Dead>,
-    /// The offset after all that the run covers.
-    pub next: Offset,
+    /// Where the records lie that are none, in order.
+    pub dead: Vec<Offset>,
 }
 
 impl Run for DecodedRun {
     fn records(&self) -> usize {
-        self.records.len()
+        self.read.records()
     }
 
     fn take_front(&mut self, count: usize) -> Self {
-        let rest = self.records.split_off(count);
-        let records = std::mem::replace(&mut self.records, rest);
-        let dead_in_front = self.dead.partition_point(|dead| dead.index < count);
-        let mut rest_dead = self.dead.split_off(dead_in_front);
-        rest_dead.iter_mut().for_each(|dead| dead.index -= count);
-        let dead = std::mem::replace(&mut self.dead, rest_dead);
+        let read = self.read.take_front(count);
+        let in_front = self.dead.partition_point(|offset| *offset < read.next);
+        let dead: Vec<Offset> = self.dead.drain(..in_front).collect();
         let rows = count - dead.len();
         let batch = self.batch.slice(0, rows);
         self.batch = self.batch.slice(rows, self.batch.num_rows() - rows);
-        let next = records.last().map_or(self.next, |record| record.offset.next());
-        Self { partition: self.partition, records, batch, dead, next }
+        Self { read, batch, dead }
     }
 
     fn last(&self) -> Option<LastRecord> {
-        self.records.last().map(Record::as_last)
+        self.read.last()
     }
 
     fn next(&self) -> Offset {
-        self.next
+        self.read.next()
     }
 }
 
@@ -79,16 +62,16 @@ impl Decode {
     /// Decodes one run.
     pub fn run(&mut self, run: RecordRun) -> DecodedRun {
         let mut dead = Vec::new();
-        for (index, record) in run.records.iter().enumerate() {
+        for record in &run.records {
             match look(record) {
                 Ok((event, place)) => self.builder.push(event, &place),
-                Err(reason) => dead.push(Dead { index, reason }),
+                Err(_) => dead.push(record.offset),
             }
         }
         let batch = self.builder.finish();
         metrics::counter!(EVENTS_DECODED).increment(batch.num_rows() as u64);
         metrics::counter!(EVENTS_DEAD).increment(dead.len() as u64);
-        DecodedRun { partition: run.partition, records: run.records, batch, dead, next: run.next }
+        DecodedRun { batch, dead, read: run }
     }
 }
 
@@ -156,6 +139,11 @@ pub fn home_of(user_id: &str, partitions: u32) -> u32 {
     partition_of(user_id.as_bytes(), partitions)
 }
 
+/// Whether a record is a copy, or was put back: it was sent to where it lies, and counts as what it was made of.
+pub fn is_copy(record: &Record) -> bool {
+    record.header(ORIGIN_HEADER).is_some() || record.header(PUT_BACK_HEADER).is_some()
+}
+
 impl Operator for Decode {
     type In = Feed<RecordRun>;
     type Out = Feed<DecodedRun>;
@@ -204,8 +192,8 @@ mod tests {
         let mut rest = Decode::default().run(RecordRun::new(0, records));
         assert_eq!((rest.batch.num_rows(), rest.dead.len()), (3, 2));
         let front = rest.take_front(2);
-        assert_eq!((front.records.len(), front.batch.num_rows(), front.dead.len()), (2, 1, 1));
-        assert_eq!((rest.records.len(), rest.batch.num_rows(), rest.dead[0].index), (3, 2, 1));
+        assert_eq!((front.records(), front.batch.num_rows(), front.dead.len()), (2, 1, 1));
+        assert_eq!((rest.records(), rest.batch.num_rows(), &rest.dead[..]), (3, 2, &[Offset(3)][..]));
         assert_eq!(columns(&rest).row(0).offset, Offset(2));
         assert_eq!(front.last().map(|last| last.offset), Some(Offset(1)));
     }

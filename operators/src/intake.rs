@@ -79,12 +79,12 @@ impl Intake {
     /// What has to be sent for one run, in order. The chain goes on with each stray.
     fn gather(&self, run: &LookedRun, chain: &mut BTreeMap<u32, u64>, outgoing: &mut Outgoing) {
         for misplaced in &run.misplaced {
-            let record = &run.records[misplaced.index];
+            let (partition, record) = (run.read.partition, &misplaced.record);
             match &misplaced.why {
-                Why::Dead(reason) => outgoing.dead.push(self.dead_letter(run.partition, record, reason)),
+                Why::Dead(reason) => outgoing.dead.push(self.dead_letter(partition, record, reason)),
                 Why::Stray { user_id, home } => {
                     let before = chain.insert(*home, record.offset.0);
-                    outgoing.strays.push(stray(record, run.partition, *home, user_id, before));
+                    outgoing.strays.push(stray(record, partition, *home, user_id, before));
                     outgoing.changed = Some(record.offset.next());
                 }
             }

@@ -67,10 +67,7 @@ impl KeyByReader {
             .map_err(arrow_failed)?;
         let batch = concat_batches(&event_schema(), &at_home).map_err(arrow_failed)?;
         let (readers, reader_of_row) = group(&batch)?;
-        let dead_of = |run: &DecodedRun| -> Vec<Offset> {
-            run.dead.iter().map(|dead| run.records[dead.index].offset).collect()
-        };
-        let dead = epoch.runs.iter().flat_map(dead_of).collect();
+        let dead = epoch.runs.iter().flat_map(|run| run.dead.iter().copied()).collect();
         Ok(KeyedEpoch { expected: epoch.expected, target: epoch.target, batch, readers, reader_of_row, dead })
     }
 }

@@ -7,12 +7,9 @@ use abovefold_engine::{
     Emitter, Feed, Operator, Result, Run,
     log::{Record, RecordRun},
 };
-use abovefold_schemas::{
-    LastRecord, Offset,
-    records::{ORIGIN_HEADER, PUT_BACK_HEADER},
-};
+use abovefold_schemas::{LastRecord, Offset};
 
-use crate::decode::{home_of, look};
+use crate::decode::{home_of, is_copy, look};
 
 /// Why a record does not belong where it lies.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,8 +28,8 @@ pub enum Why {
 /// A record that does not belong where it lies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Misplaced {
-    /// Its place in [`LookedRun::records`].
-    pub index: usize,
+    /// The record; it shares the log's buffers.
+    pub record: Record,
     /// Why.
     pub why: Why,
 }
@@ -40,38 +37,29 @@ pub struct Misplaced {
 /// A run of records, and what of it does not belong there.
 #[derive(Clone, Debug)]
 pub struct LookedRun {
-    /// The partition.
-    pub partition: u32,
-    /// The records as they were read; they share the log's buffers.
-    pub records: Vec<Record>,
+    /// The records as they were read.
+    pub read: RecordRun,
     /// Those that do not belong there, in order.
     pub misplaced: Vec<Misplaced>,
-    /// The offset after all that the run covers.
-    pub next: Offset,
 }
 
 impl Run for LookedRun {
     fn records(&self) -> usize {
-        self.records.len()
+        self.read.records()
     }
 
     fn take_front(&mut self, count: usize) -> Self {
-        let rest = self.records.split_off(count);
-        let records = std::mem::replace(&mut self.records, rest);
-        let in_front = self.misplaced.partition_point(|misplaced| misplaced.index < count);
-        let mut rest = self.misplaced.split_off(in_front);
-        rest.iter_mut().for_each(|misplaced| misplaced.index -= count);
-        let misplaced = std::mem::replace(&mut self.misplaced, rest);
-        let next = records.last().map_or(self.next, |record| record.offset.next());
-        Self { partition: self.partition, records, misplaced, next }
+        let read = self.read.take_front(count);
+        let in_front = self.misplaced.partition_point(|misplaced| misplaced.record.offset < read.next);
+        Self { read, misplaced: self.misplaced.drain(..in_front).collect() }
     }
 
     fn last(&self) -> Option<LastRecord> {
-        self.records.last().map(Record::as_last)
+        self.read.last()
     }
 
     fn next(&self) -> Offset {
-        self.next
+        self.read.next()
     }
 }
 
@@ -89,11 +77,10 @@ impl Look {
 
     /// Looks at one run.
     pub fn run(&self, run: RecordRun) -> LookedRun {
-        let why = |record| self.why(run.partition, record);
-        let looked = run.records.iter().enumerate();
-        let misplaced =
-            looked.filter_map(|(index, record)| Some(Misplaced { index, why: why(record)? })).collect();
-        LookedRun { partition: run.partition, misplaced, records: run.records, next: run.next }
+        let why = |record: &Record| {
+            Some(Misplaced { why: self.why(run.partition, record)?, record: record.clone() })
+        };
+        LookedRun { misplaced: run.records.iter().filter_map(why).collect(), read: run }
     }
 
     /// Why a record does not belong into a partition; `None` where it does.
@@ -104,8 +91,8 @@ impl Look {
         };
         let home = home_of(&event.user_id, self.partitions);
         // A copy is never passed on: it was sent to where its reader was at home when it was made.
-        let is_copy = || record.header(ORIGIN_HEADER).is_some() || record.header(PUT_BACK_HEADER).is_some();
-        (home != partition && !is_copy()).then(|| Why::Stray { user_id: event.user_id.into_owned(), home })
+        (home != partition && !is_copy(record))
+            .then(|| Why::Stray { user_id: event.user_id.into_owned(), home })
     }
 }
 
@@ -129,7 +116,7 @@ impl Operator for Look {
 
 #[cfg(test)]
 mod tests {
-    use abovefold_schemas::Timestamp;
+    use abovefold_schemas::{Timestamp, records::ORIGIN_HEADER};
     use bytes::Bytes;
 
     use super::*;
@@ -148,10 +135,13 @@ mod tests {
         let records = [(0, event), (1, "poison"), (2, event), (3, event), (4, "poison")].map(record);
         let look = Look::new(partitions);
         let mut rest = look.run(RecordRun::new(home, records.to_vec()));
-        assert_eq!(rest.misplaced.iter().map(|misplaced| misplaced.index).collect::<Vec<_>>(), [1, 4]);
+        let offsets = |run: &LookedRun| -> Vec<u64> {
+            run.misplaced.iter().map(|misplaced| misplaced.record.offset.0).collect()
+        };
+        assert_eq!(offsets(&rest), [1, 4]);
         let front = rest.take_front(3);
-        assert_eq!((front.records.len(), front.misplaced[0].index, front.next), (3, 1, Offset(3)));
-        assert_eq!((rest.records.len(), rest.misplaced[0].index), (2, 1));
+        assert_eq!((front.records(), offsets(&front), front.next()), (3, vec![1], Offset(3)));
+        assert_eq!((rest.records(), offsets(&rest)), (2, vec![4]));
         assert_eq!(front.last().map(|last| last.offset), Some(Offset(2)));
 
         let elsewhere = (home + 1) % partitions;
@@ -159,6 +149,6 @@ mod tests {
         copy.headers.push((ORIGIN_HEADER.into(), Bytes::from_static(b"3:7")));
         let looked = look.run(RecordRun::new(elsewhere, vec![record((8, event)), copy]));
         let why = Why::Stray { user_id: "ann".into(), home };
-        assert_eq!(looked.misplaced, [Misplaced { index: 0, why }], "a copy stays");
+        assert_eq!(looked.misplaced, [Misplaced { record: record((8, event)), why }], "a copy stays");
     }
 }

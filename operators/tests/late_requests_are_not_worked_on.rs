@@ -14,6 +14,11 @@ fn within(world: &World, name: &str, millis: i64) -> Request {
     Request { deadline: Some(Timestamp(world.runtime.now().0 + millis)), ..request(name) }
 }
 
+/// One request after the other.
+fn one_at_a_time() -> QuerySettings {
+    QuerySettings { batch: 1, batches_in_flight: 1, edge_pause_ms: 0, ..QuerySettings::default() }
+}
+
 #[tokio::test]
 async fn a_request_whose_deadline_has_passed_is_not_begun() {
     let world = World::new(40, true);
@@ -61,14 +66,7 @@ async fn a_reader_who_goes_away_is_not_worked_for() {
 
 #[tokio::test]
 async fn more_requests_than_may_wait_are_refused_at_once() {
-    let settings = QuerySettings {
-        batch: 1,
-        batches_in_flight: 1,
-        waiting_requests: 4,
-        state_limit_ms: 300,
-        edge_pause_ms: 0,
-        ..QuerySettings::default()
-    };
+    let settings = QuerySettings { waiting_requests: 4, state_limit_ms: 300, ..one_at_a_time() };
     let world = World::with(40, false, settings);
     world.store.hangs.store(true, Ordering::SeqCst);
     let readers: Vec<String> = (0..40).map(|number| format!("reader-{number}")).collect();
@@ -89,13 +87,7 @@ async fn more_requests_than_may_wait_are_refused_at_once() {
 
 #[tokio::test]
 async fn who_would_wait_beyond_its_deadline_is_refused_before_it_waits() {
-    let settings = QuerySettings {
-        batch: 1,
-        batches_in_flight: 1,
-        state_limit_ms: 100,
-        edge_pause_ms: 0,
-        ..QuerySettings::default()
-    };
+    let settings = QuerySettings { state_limit_ms: 100, ..one_at_a_time() };
     let world = World::with(40, false, settings);
     world.store.hangs.store(true, Ordering::SeqCst);
     // A batch takes 100 ms, as this one shows.
@@ -118,14 +110,7 @@ async fn who_would_wait_beyond_its_deadline_is_refused_before_it_waits() {
 
 #[tokio::test]
 async fn who_comes_when_a_queue_has_stood_for_long_is_refused_at_once() {
-    let settings = QuerySettings {
-        batch: 1,
-        batches_in_flight: 1,
-        queue_ms: 10,
-        state_limit_ms: 5,
-        edge_pause_ms: 0,
-        ..QuerySettings::default()
-    };
+    let settings = QuerySettings { queue_ms: 10, state_limit_ms: 5, ..one_at_a_time() };
     let world = World::with(40, false, settings);
     world.store.hangs.store(true, Ordering::SeqCst);
     world.query.recommend(request("first")).await.unwrap();

@@ -84,8 +84,8 @@ impl Rekeyed {
         let run = self.decode.run(run);
         let rows = columns(&run);
         let (mut copies, mut row_number, mut dead) = (Vec::new(), 0, run.dead.iter().peekable());
-        for (index, record) in run.records.iter().enumerate() {
-            if dead.next_if(|dead| dead.index == index).is_some() {
+        for record in &run.read.records {
+            if dead.next_if(|offset| **offset == record.offset).is_some() {
                 note_dead(summary, record.offset);
                 // What was put back since stands for it.
                 if !self.known.put_back.contains(&(partition, record.offset.0)) {
