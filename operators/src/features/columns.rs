@@ -313,6 +313,8 @@ fn content(to: &mut Builder, contents: &[Content]) {
     to.add(group, "section_rank", ranks(&section));
     to.add(group, "section", section);
     to.add(group, "section_lately", column(&|content| content.section_lately));
+    to.add(group, "section_visit", column(&|content| content.section_visit));
+    to.add(group, "section_latest", column(&|content| content.section_latest));
     to.add(group, "section_of_page", column(&|content| content.section_of_page));
     to.add(group, "section_engaged", column(&|content| content.section_engaged));
     to.add(group, "nearest_engaged", column(&|content| content.nearest_engaged));

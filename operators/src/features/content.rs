@@ -2,7 +2,7 @@
 
 use abovefold_schemas::state::Read;
 
-use super::{columns::Candidate, moment::Moment};
+use super::{columns::Candidate, moment::Moment, sections::sections_read};
 
 /// An article that the reader read, as it is known now.
 #[derive(Clone, Copy, Debug, Default)]
@@ -17,8 +17,6 @@ pub struct PastArticle<'a> {
 pub const COMPARED: usize = 50;
 /// What a read tells of the same story fades by e in 4 days.
 const STORY_DAYS: f64 = 4.0;
-/// Reads that a section's share is smoothed by.
-const SMOOTHING: f32 = 4.0;
 
 /// What is known of one candidate; NaN where it is not.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -39,6 +37,10 @@ pub(super) struct Content {
     pub(super) section: f32,
     /// The same of the last ten reads.
     pub(super) section_lately: f32,
+    /// The same of the reads of this visit.
+    pub(super) section_visit: f32,
+    /// The same of the last reads, each of which counts 0.7 of the one after it: what the reader is at just now.
+    pub(super) section_latest: f32,
     /// Whether it is of the section of the page.
     pub(super) section_of_page: f32,
     /// How far reads of its section were read, against all of the reader's.
@@ -58,6 +60,8 @@ const UNKNOWN: Content = Content {
     same_story: f32::NAN,
     section: f32::NAN,
     section_lately: f32::NAN,
+    section_visit: f32::NAN,
+    section_latest: f32::NAN,
     section_of_page: f32::NAN,
     section_engaged: f32::NAN,
     nearest_engaged: f32::NAN,
@@ -84,26 +88,20 @@ pub(super) fn contents(
     let visit = mean_of(&past[past.len() - visit_reads..]);
     let last = page.or(past.last().copied()).and_then(|article| article.vector);
     let compared = past.len().saturating_sub(COMPARED);
-    let sections = |past: &[PastArticle<'_>], category: &str| {
-        let reads = past.iter().filter(|article| !article.category.is_empty()).count() as f32;
-        let of_it = past.iter().filter(|article| article.category == category).count() as f32;
-        ((of_it + SMOOTHING / 20.0) / (reads + SMOOTHING) * 20.0).ln()
-    };
     let known: Vec<Option<f32>> = moment.reads.iter().map(engagement).collect();
     let count = known.iter().flatten().count().max(1) as f32;
     let usual = known.iter().flatten().sum::<f32>() / count;
     // What is not known is as usual.
     let engaged: Vec<f32> = known.iter().map(|known| known.map_or(0.0, |known| known - usual)).collect();
+    let sections = sections_read(candidates, past, &engaged, visit_reads);
     let content = |candidate: &Candidate<'_>| {
         let mut content = UNKNOWN;
-        if !candidate.category.is_empty() && !past.is_empty() {
-            content.section = sections(past, candidate.category);
-            content.section_lately = sections(&past[past.len().saturating_sub(10)..], candidate.category);
-            let of_it =
-                past.iter().zip(&engaged).filter(|(article, _)| article.category == candidate.category);
-            let (reads, sum) =
-                of_it.fold((0.0, 0.0), |(reads, sum), (_, engaged)| (reads + 1.0, sum + engaged));
-            content.section_engaged = if reads > 0.0 { sum / (reads + 1.0) } else { f32::NAN };
+        if let Some((_, section)) = sections.iter().find(|(category, _)| *category == candidate.category) {
+            content.section = section.all;
+            content.section_lately = section.lately;
+            content.section_visit = section.visit;
+            content.section_latest = section.latest;
+            content.section_engaged = section.engaged;
         }
         if let Some(page) = page.filter(|page| !page.category.is_empty() && !candidate.category.is_empty()) {
             content.section_of_page = f32::from(u8::from(page.category == candidate.category));

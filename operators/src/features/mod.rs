@@ -13,6 +13,7 @@
 //! - [`ranker`]: trees over the columns
 //! - [`relative`]: a candidate beside the others of its list
 //! - [`retrieval`]: what a search by what was learned adds to a score
+//! - `sections`: what the reader's reads say of a section
 
 pub mod columns;
 pub mod content;
@@ -23,6 +24,7 @@ pub mod moment;
 pub mod ranker;
 pub mod relative;
 pub mod retrieval;
+mod sections;
 
 pub use columns::{Candidate, Column, Columns, Inputs, column_names, features_at};
 pub use content::PastArticle;
