@@ -19,13 +19,22 @@ async fn cached_candidates_serve_from_memory_while_the_article_edge_is_down() {
     world.cached("ann").await;
     assert_eq!(world.query.fallbacks(), []);
 
+    let asked = world.articles.asked.load(Ordering::SeqCst);
+    let again = world.query.recommend(request("ann")).await.unwrap();
+    assert_eq!((again.served_by, ids(&again)), (ServedBy::Reranker, ids(&before)));
+    assert_eq!(
+        world.articles.asked.load(Ordering::SeqCst),
+        asked,
+        "cached candidates cost no trip to the article edge"
+    );
+
     world.articles.down.store(true, Ordering::SeqCst);
+    let nothing_cached = world.query.recommend(request("bob")).await.unwrap();
+    assert_eq!((nothing_cached.served_by, ids(&nothing_cached)[0]), (ServedBy::Trending, 8));
     let during = world.query.recommend(request("ann")).await.unwrap();
     assert_eq!((during.served_by, during.model.as_deref()), (ServedBy::Cached, Some("fake-1")));
     assert_eq!(ids(&during), ids(&before), "in the ranker's order");
     assert_eq!(world.query.fallbacks(), [Fallback::ARTICLES]);
-    let nothing_cached = world.query.recommend(request("bob")).await.unwrap();
-    assert_eq!((nothing_cached.served_by, ids(&nothing_cached)[0]), (ServedBy::Trending, 8));
 
     world.ranker.broken.store(true, Ordering::SeqCst);
     let without_ranker = world.query.recommend(request("ann")).await.unwrap();
@@ -51,9 +60,12 @@ async fn what_was_withdrawn_is_not_served_from_memory_once_that_was_seen() {
     withdrawn.offset = withdrawn.offset.next();
     let gone = withdrawn.id;
     world.articles.articles.lock().unwrap().insert(gone, withdrawn.into());
+    // What was used is asked for again every few seconds, or now.
+    world.query.refresh().await;
     let seen = world.query.recommend(request("ann")).await.unwrap();
     assert!(!ids(&seen).contains(&gone.0));
     world.articles.down.store(true, Ordering::SeqCst);
+    world.query.refresh().await;
     let during = world.query.recommend(request("ann")).await.unwrap();
     assert_eq!((during.served_by, ids(&during)), (ServedBy::Cached, ids(&seen)));
 }

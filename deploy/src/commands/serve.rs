@@ -3,7 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use abovefold_engine::Watched;
-use abovefold_operators::query::{Impressions, Query, QueryContext};
+use abovefold_operators::{
+    articles::{ArticleIndex, Filter},
+    query::{Impressions, Query, QueryContext},
+};
 use abovefold_schemas::records::NamespaceRecord;
 use anyhow::Context;
 use tokio::net::TcpListener;
@@ -25,6 +28,8 @@ use crate::{
 
 /// How often a past that is shown is searched for readers who asked to be forgotten since.
 const FORGET_EVERY: Duration = Duration::from_secs(5);
+/// So many articles are brought into memory at a start.
+const BROUGHT: usize = 10_000;
 
 /// The write path alone.
 pub async fn process(session: Session) -> anyhow::Result<()> {
@@ -196,6 +201,15 @@ pub async fn keep_forgetting(session: &Session, namespace: &NamespaceRecord) -> 
     Ok(())
 }
 
+/// Brings the articles published last into memory, in a few large calls: an article edge that is a server would else be asked for them by the
+/// first requests, a hundred at a time and all at once.
+async fn bring_articles(articles: Arc<dyn ArticleIndex>) {
+    match articles.newest(BROUGHT, &Filter::default()).await {
+        Ok(brought) => tracing::info!(articles = brought.len(), "the newest articles are in memory"),
+        Err(error) => tracing::info!(%error, "articles come into memory as requests name them"),
+    }
+}
+
 /// Serves until the process is told to stop.
 pub async fn listen_on(
     session: &Session,
@@ -214,6 +228,7 @@ pub async fn listen_on(
     let is_other = !fits(namespace, model.as_ref().map(Model::facts));
     let query = query(session, namespace, model.clone());
     query.refresh().await;
+    session.runtime.spawn(bring_articles(session.edges.articles.clone()));
     let reading = Reading::new(Seen::new(namespace, query, model.as_ref()), arms);
     if is_other {
         reading.set_trouble(Some(format!(

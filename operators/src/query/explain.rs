@@ -29,11 +29,11 @@ impl Explain {
     }
 
     fn explain(&self, pick: &mut Pick, state: &ReaderState, reads: &Reads) {
-        let unit = self.shared.prepared.of(&pick.article, self.shared.runtime.now()).unit;
+        let prepared = self.shared.prepared.of(&pick.article, self.shared.runtime.now());
         let chosen = chosen(state, &pick.article);
         let Some(explanation) = &mut pick.explanation else { return };
         if pick.source == Source::Knn {
-            explanation.because = unit.and_then(|unit| nearest(&unit, state, reads));
+            explanation.because = prepared.unit().and_then(|unit| nearest(unit, state, reads));
         }
         let title = explanation.because.and_then(|read| reads.get(&read));
         let title = title.map(|read| read.article.version.title.as_str()).filter(|title| !title.is_empty());
@@ -43,7 +43,7 @@ impl Explain {
 
 /// The read that is most like an article.
 fn nearest(unit: &[f32], state: &ReaderState, reads: &Reads) -> Option<ArticleId> {
-    let cosine = |read: &ArticleId| Some(session_cosine(reads.get(read)?.unit.as_deref()?, unit));
+    let cosine = |read: &ArticleId| Some(session_cosine(reads.get(read)?.unit()?, unit));
     let reads = state.reads.iter().map(|read| ArticleId(read.article_id));
     let with_cosine = reads.filter_map(|read| Some((read, cosine(&read)?)));
     with_cosine.max_by(|a, b| a.1.total_cmp(&b.1)).map(|(read, _)| read)

@@ -72,7 +72,7 @@ impl Features {
             .collect();
         let session: Vec<f32> = prepared
             .iter()
-            .map(|candidate| match (&known.session, &candidate.unit) {
+            .map(|candidate| match (&known.session, candidate.unit()) {
                 (Some(session), Some(unit)) => session_cosine(session, unit),
                 _ => f32::NAN,
             })
@@ -93,7 +93,7 @@ impl Features {
                 Candidate {
                     article: prepared.article.id,
                     published: Some(Timestamp(version.published)).filter(|then| *then <= moment.now),
-                    vector: prepared.unit.as_deref(),
+                    vector: prepared.unit(),
                     category: &version.category,
                     session: *session,
                     rerank: f32::NAN,

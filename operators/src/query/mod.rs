@@ -85,6 +85,7 @@ pub use request::{Explanation, Pick, QueryError, ReaderSeen, Request, ServedBy, 
 pub use settings::{Budgets, Composition, QuerySettings, RankBy};
 use shared::Shared;
 pub use trending::Trending;
+use vectors::PreparedArticles;
 
 /// What the read path stands on.
 #[derive(Debug)]
@@ -143,6 +144,7 @@ impl Query {
             }
         });
         Trending::keep_fresh(&shared.trending, shared.settings.trends_every());
+        PreparedArticles::keep_fresh(&shared);
         Self { shared, requests, watched }
     }
 
@@ -216,9 +218,10 @@ impl Query {
         ladder::fallbacks(&self.shared)
     }
 
-    /// Brings the trends in memory up to date now; they are every second anyway.
+    /// Brings the trends and articles in memory up to date now; they are every few seconds anyway.
     pub async fn refresh(&self) {
         self.shared.trending.refresh().await;
+        self.shared.prepared.renew(&self.shared).await;
     }
 
     /// The readers seen last, latest first, merged over partitions.

@@ -17,6 +17,7 @@ use super::{
     request::{ServedBy, Source},
     shared::Shared,
     sources::{self, Beside, Next},
+    vectors::{Found, SERVED_OLD_MS},
 };
 use crate::articles::{Article, Filter, NearestQuery};
 
@@ -26,9 +27,6 @@ use crate::articles::{Article, Filter, NearestQuery};
 pub struct Retrieve {
     shared: Arc<Shared>,
 }
-
-/// After this time an article that may be served is asked for again, since it may have been withdrawn.
-const SERVED_OLD_MS: i64 = 10_000;
 
 /// How a request gets its candidates.
 enum Plan {
@@ -76,7 +74,7 @@ impl Retrieve {
         }
     }
 
-    /// The articles that plans name, in one call.
+    /// The articles that plans name: from memory where the edge is well and they were asked for of late, the others in one call.
     async fn look_up(&self, plans: &[Plan]) -> std::result::Result<Articles, String> {
         let mut ids: Vec<ArticleId> = Vec::new();
         for plan in plans {
@@ -89,12 +87,16 @@ impl Retrieve {
         if ids.is_empty() {
             return Ok(Articles::new());
         }
-        ids.sort_unstable();
-        ids.dedup();
-        let found = self.shared.articles_edge.call(self.shared.articles.get(&ids)).await?;
-        // Withdrawn ones as well, so that they are not served from memory later.
-        self.shared.prepared.remember(found.iter().flatten(), self.shared.runtime.now());
-        Ok(ids.into_iter().zip(found).filter_map(|(id, article)| Some((id, article?))).collect())
+        // What a failing edge is not asked for would hide that it fails.
+        let old_ms = if self.shared.articles_edge.is_well() { SERVED_OLD_MS } else { -1 };
+        let prepared = &self.shared.prepared;
+        let Found { mut kept, missing } = prepared.find(ids, self.shared.runtime.now(), old_ms);
+        if !missing.is_empty() {
+            missing.iter().for_each(|id| drop(kept.remove(id)));
+            let asked = prepared.ask(&self.shared, &missing).await?;
+            kept.extend(asked.into_iter().map(|prepared| (prepared.article.id, prepared)));
+        }
+        Ok(kept.into_iter().map(|(id, prepared)| (id, prepared.article)).collect())
     }
 
     /// What to search with.

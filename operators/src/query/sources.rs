@@ -153,10 +153,11 @@ impl Gathering<'_> {
     }
 
     /// A candidate in its latest version, with its cosine to the session embedding, and its score by that.
-    fn near(&self, candidate: Candidate, Prepared { article, unit, .. }: Prepared) -> Candidate {
+    fn near(&self, candidate: Candidate, prepared: Prepared) -> Candidate {
+        let unit = prepared.unit();
         let cosine =
-            unit.zip(self.known.session.as_ref()).map(|(unit, session)| session_cosine(session, &unit));
+            unit.zip(self.known.session.as_ref()).map(|(unit, session)| session_cosine(session, unit));
         let score = cosine.map_or(0.0, score_of_cosine);
-        Candidate { article, cosine, score, ..candidate }
+        Candidate { article: prepared.article, cosine, score, ..candidate }
     }
 }

@@ -1,8 +1,12 @@
 //! Articles that requests name again and again, with their vectors at unit length: kept for a moment, and for longer while the article edge is down.
+//!
+//! What requests used since is asked for again every few seconds, beside them, so that none of them waits for that: a reader whose candidates are
+//! cached costs no trip to the article edge.
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use abovefold_schemas::{ArticleId, Timestamp};
@@ -14,28 +18,64 @@ use crate::{
     fold::cache::FixedMap,
 };
 
-/// Articles of one generation; there are two, of some 6 KB an article.
-const GENERATION: usize = 4_096;
+/// Articles of one generation; there are two, of some 6 KB an article where the article edge does not hold it in memory as well.
+const GENERATION: usize = 8_192;
 /// After this time an article that was read is asked for again, since it may have been rewritten.
 pub(super) const READ_OLD_MS: i64 = 60_000;
+/// After this time an article that may be served is asked for again, since it may have been withdrawn.
+pub(super) const SERVED_OLD_MS: i64 = 10_000;
+/// How often what was used is asked for again: what may be served for as long as that is not old yet if one time fails.
+const RENEWED_EVERY: Duration = Duration::from_secs(4);
+/// So many articles are asked for in one call.
+const ASKED_AT_ONCE: usize = 500;
 
 /// An article and its vector at unit length.
 #[derive(Clone, Debug)]
 pub(super) struct Prepared {
     pub(super) article: Arc<Article>,
-    /// `None` where it has no vector, or one without direction.
-    pub(super) unit: Option<Arc<[f32]>>,
+    unit: Unit,
     asked: Timestamp,
+    /// Whether a request has named it since it was asked for.
+    used: bool,
+}
+
+/// A vector at unit length.
+#[derive(Clone, Debug)]
+enum Unit {
+    /// There is none, or it has no direction.
+    None,
+    /// The article's own is that already.
+    Own,
+    Made(Arc<[f32]>),
+}
+
+impl Unit {
+    fn of(vector: &[f32]) -> Self {
+        match unit_vector(vector) {
+            None => Self::None,
+            Some(unit) if unit == vector => Self::Own,
+            Some(unit) => Self::Made(unit.into()),
+        }
+    }
 }
 
 impl Prepared {
     fn new(article: Arc<Article>, asked: Timestamp) -> Self {
-        let unit = unit_vector(&article.version.vector).map(Arc::from);
-        Self { article, unit, asked }
+        let unit = Unit::of(&article.version.vector);
+        Self { article, unit, asked, used: true }
+    }
+
+    /// Its vector at unit length; `None` where it has none, or one without direction.
+    pub(super) fn unit(&self) -> Option<&[f32]> {
+        match &self.unit {
+            Unit::None => None,
+            Unit::Own => Some(&self.article.version.vector),
+            Unit::Made(unit) => Some(unit),
+        }
     }
 
     pub(super) fn past(&self) -> PastArticle<'_> {
-        PastArticle { vector: self.unit.as_deref(), category: &self.article.version.category }
+        PastArticle { vector: self.unit(), category: &self.article.version.category }
     }
 }
 
@@ -46,16 +86,51 @@ struct Generations {
 }
 
 impl Generations {
-    fn get(&self, article: ArticleId) -> Option<&Prepared> {
-        self.young.get(&article).or_else(|| self.old.get(&article))
+    fn get(&mut self, article: ArticleId) -> Option<&Prepared> {
+        let found = match self.young.get_mut(&article) {
+            None => self.old.get_mut(&article),
+            young => young,
+        }?;
+        found.used = true;
+        Some(found)
     }
 
     fn put(&mut self, prepared: Prepared) {
-        if self.young.len() >= GENERATION {
+        if self.young.len() >= GENERATION && !self.young.contains_key(&prepared.article.id) {
             self.old = std::mem::take(&mut self.young);
         }
         self.young.insert(prepared.article.id, prepared);
     }
+
+    /// Takes in what the edge answered about an article; the vector of the version that is here already is not made again.
+    fn answered(
+        &mut self,
+        id: ArticleId,
+        article: Option<Arc<Article>>,
+        asked: Timestamp,
+    ) -> Option<Prepared> {
+        let known = self.young.remove(&id).or_else(|| self.old.remove(&id));
+        let article = article?;
+        let prepared = match known {
+            Some(known) if known.article.offset == article.offset => Prepared { asked, used: false, ..known },
+            _ => Prepared { used: false, ..Prepared::new(article, asked) },
+        };
+        self.put(prepared.clone());
+        Some(prepared)
+    }
+
+    /// What was used since it was asked for.
+    fn used(&self) -> Vec<ArticleId> {
+        let used = self.old.iter().chain(&self.young).filter(|(_, prepared)| prepared.used);
+        used.map(|(id, _)| *id).collect()
+    }
+}
+
+/// Articles as far as they are kept, and those that have to be asked for.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) kept: BTreeMap<ArticleId, Prepared>,
+    pub(super) missing: Vec<ArticleId>,
 }
 
 /// The articles that were asked for last. What nobody asks for goes.
@@ -65,12 +140,37 @@ pub(super) struct PreparedArticles {
 }
 
 impl PreparedArticles {
+    /// Each change of it is whole before anything can fail.
+    fn lock(&self) -> MutexGuard<'_, Generations> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Starts a task that asks again for what is used, until nobody else holds what the read path shares.
+    pub(super) fn keep_fresh(shared: &Arc<Shared>) {
+        let (weak, runtime) = (Arc::downgrade(shared), shared.runtime.clone());
+        shared.runtime.spawn(async move {
+            loop {
+                runtime.sleep(RENEWED_EVERY).await;
+                let Some(shared) = weak.upgrade() else { return };
+                shared.prepared.renew(&shared).await;
+            }
+        });
+    }
+
+    /// Asks again for what requests have used since it was asked for. Where the edge is down it stays as old as it is.
+    pub(super) async fn renew(&self, shared: &Shared) {
+        let used = self.lock().used();
+        for ids in used.chunks(ASKED_AT_ONCE) {
+            if self.ask(shared, ids).await.is_err() {
+                return;
+            }
+        }
+    }
+
     /// An article that is at hand, in a later version where one is known.
     pub(super) fn of(&self, article: &Arc<Article>, now: Timestamp) -> Prepared {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(found) =
-            kept.young.get(&article.id).filter(|found| found.article.offset >= article.offset)
-        {
+        let mut kept = self.lock();
+        if let Some(found) = kept.get(article.id).filter(|found| found.article.offset >= article.offset) {
             return found.clone();
         }
         let prepared = Prepared::new(article.clone(), now);
@@ -78,11 +178,11 @@ impl PreparedArticles {
         prepared
     }
 
-    /// Keeps articles that the edge answered a moment ago, for when it is down.
+    /// Keeps articles that the edge answered a moment ago.
     pub(super) fn remember<'a>(&self, articles: impl Iterator<Item = &'a Arc<Article>>, now: Timestamp) {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.lock();
         for article in articles {
-            if kept.young.get(&article.id).is_none_or(|found| found.article.offset != article.offset) {
+            if kept.get(article.id).is_none_or(|found| found.article.offset != article.offset) {
                 kept.put(Prepared::new(article.clone(), now));
             }
         }
@@ -90,8 +190,34 @@ impl PreparedArticles {
 
     /// An article from memory, however old; `None` where it is not kept.
     pub(super) fn kept(&self, article: ArticleId) -> Option<Arc<Article>> {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.get(article).map(|prepared| prepared.article.clone())
+        self.lock().get(article).map(|prepared| prepared.article.clone())
+    }
+
+    /// Articles from memory; those that are not there or were asked for more than `old_ms` ago are missing.
+    pub(super) fn find(&self, mut ids: Vec<ArticleId>, now: Timestamp, old_ms: i64) -> Found {
+        ids.sort_unstable();
+        ids.dedup();
+        let (mut kept, mut found) = (self.lock(), BTreeMap::new());
+        ids.retain(|id| match kept.get(*id) {
+            Some(prepared) => {
+                found.insert(*id, prepared.clone());
+                now.millis_since(prepared.asked) > old_ms
+            }
+            None => true,
+        });
+        Found { kept: found, missing: ids }
+    }
+
+    /// Asks the edge, and keeps what it answers, withdrawn ones as well. What there is no such article for is not kept any more.
+    ///
+    /// # Errors
+    /// In words why the edge does not answer.
+    pub(super) async fn ask(&self, shared: &Shared, ids: &[ArticleId]) -> Result<Vec<Prepared>, String> {
+        let now = shared.runtime.now();
+        let answer = shared.articles_edge.call(shared.articles.get(ids)).await?;
+        let mut kept = self.lock();
+        let taken = ids.iter().zip(answer).map(|(id, article)| kept.answered(*id, article, now));
+        Ok(taken.collect::<Vec<_>>().into_iter().flatten().collect())
     }
 
     /// Articles by their ids; those that are not known are left out. What is kept for longer than `old_ms` is asked for again; where the
@@ -99,33 +225,16 @@ impl PreparedArticles {
     pub(super) async fn get(
         &self,
         shared: &Shared,
-        mut ids: Vec<ArticleId>,
+        ids: Vec<ArticleId>,
         old_ms: i64,
     ) -> BTreeMap<ArticleId, Prepared> {
-        ids.sort_unstable();
-        ids.dedup();
-        let now = shared.runtime.now();
-        let mut found = BTreeMap::new();
-        {
-            let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-            ids.retain(|id| match kept.get(*id) {
-                Some(prepared) => {
-                    found.insert(*id, prepared.clone());
-                    now.millis_since(prepared.asked) > old_ms
-                }
-                None => true,
-            });
+        let Found { mut kept, missing } = self.find(ids, shared.runtime.now(), old_ms);
+        if missing.is_empty() {
+            return kept;
         }
-        if ids.is_empty() {
-            return found;
+        if let Ok(asked) = self.ask(shared, &missing).await {
+            kept.extend(asked.into_iter().map(|prepared| (prepared.article.id, prepared)));
         }
-        let Ok(answer) = shared.articles_edge.call(shared.articles.get(&ids)).await else { return found };
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        for article in answer.into_iter().flatten() {
-            let prepared = Prepared::new(article, now);
-            kept.put(prepared.clone());
-            found.insert(prepared.article.id, prepared);
-        }
-        found
+        kept
     }
 }

@@ -62,12 +62,11 @@ impl ElasticArticles {
             let docs = ids.iter().map(|id| json!({"_id": id.to_string()})).collect();
             for answer in self.get_many(docs).await? {
                 if let Some(article) = self.article(answer)? {
+                    self.recent().put(article.clone());
                     fetched.insert(article.id, article);
                 }
             }
         }
-        let mut recent = self.recent();
-        fetched.values().for_each(|article| recent.put(Arc::clone(article)));
         Ok(fetched)
     }
 

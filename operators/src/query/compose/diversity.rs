@@ -1,9 +1,7 @@
 //! What is like those above it counts less: maximal marginal relevance (Carbonell and Goldstein, 1998).
 
-use std::sync::Arc;
-
 use super::{Gathered, Rule, Shared};
-use crate::features::content::dot;
+use crate::{features::content::dot, query::vectors::Prepared};
 
 /// So many times a slate's candidates are looked at: what lies below has no chance.
 const WINDOW: usize = 3;
@@ -28,10 +26,11 @@ impl Rule for Diversity {
         let places = request.k.min(MOST_PLACES);
         let window = gathered.candidates.len().min(places * WINDOW);
         let now = shared.runtime.now();
-        let units: Vec<Option<Arc<[f32]>>> = gathered.candidates[..window]
+        let prepared: Vec<Prepared> = gathered.candidates[..window]
             .iter()
-            .map(|candidate| shared.prepared.of(&candidate.article, now).unit)
+            .map(|candidate| shared.prepared.of(&candidate.article, now))
             .collect();
+        let units: Vec<Option<&[f32]>> = prepared.iter().map(Prepared::unit).collect();
         let scores: Vec<f32> = gathered.candidates[..window].iter().map(|c| c.score).collect();
         let order = order(&scores, &units, places, taken_away);
         let mut from: Vec<_> = gathered.candidates.drain(..window).map(Some).collect();
@@ -41,7 +40,7 @@ impl Rule for Diversity {
 }
 
 /// The places of the candidates in their new order; those that fill no place of the slate follow as they were.
-fn order(scores: &[f32], units: &[Option<Arc<[f32]>>], places: usize, taken_away: f32) -> Vec<usize> {
+fn order(scores: &[f32], units: &[Option<&[f32]>], places: usize, taken_away: f32) -> Vec<usize> {
     let mut rest: Vec<usize> = (0..scores.len()).collect();
     let mut alike = vec![0.0_f32; scores.len()];
     let mut order = Vec::with_capacity(scores.len());
@@ -67,15 +66,16 @@ fn order(scores: &[f32], units: &[Option<Arc<[f32]>>], places: usize, taken_away
 mod tests {
     use super::*;
 
-    fn unit(direction: usize) -> Option<Arc<[f32]>> {
-        let mut unit = vec![0.0; 32];
+    fn unit(direction: usize) -> [f32; 32] {
+        let mut unit = [0.0; 32];
         unit[direction] = 1.0;
-        Some(unit.into())
+        unit
     }
 
     #[test]
     fn the_second_of_a_kind_waits_for_the_first_of_another() {
-        let units = [unit(0), unit(0), unit(1), None];
+        let (one, other) = (unit(0), unit(1));
+        let units = [Some(&one[..]), Some(&one), Some(&other), None];
         let scores = [0.9, 0.85, 0.8, 0.1];
         assert_eq!(order(&scores, &units, 4, 0.1), [0, 2, 1, 3]);
         assert_eq!(

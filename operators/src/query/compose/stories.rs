@@ -1,9 +1,7 @@
 //! Of articles that tell one story, the best.
 
-use std::sync::Arc;
-
 use super::{Gathered, Rule, Shared};
-use crate::features::content::dot;
+use crate::{features::content::dot, query::vectors::Prepared};
 
 /// Holds back what is as near to an article above it as only another telling of the same story is.
 #[derive(Debug)]
@@ -18,23 +16,26 @@ impl Rule for Stories {
             return;
         }
         let (k, now) = (gathered.known.asked.request.k, shared.runtime.now());
-        let mut told: Vec<Arc<[f32]>> = Vec::with_capacity(k);
+        let mut told: Vec<Prepared> = Vec::with_capacity(k);
         let mut kept = 0;
         let mut ordered = Vec::with_capacity(gathered.candidates.len());
         for candidate in std::mem::take(&mut gathered.candidates) {
             // What comes after a full slate is not looked at: it matters only where later rules hold something back.
-            if kept < 2 * k
-                && let Some(unit) = shared.prepared.of(&candidate.article, now).unit
-            {
-                if told.iter().any(|other| dot(other, &unit) >= near) {
+            if kept < 2 * k {
+                let prepared = shared.prepared.of(&candidate.article, now);
+                if told.iter().any(|other| is_near(other, &prepared, near)) {
                     gathered.held_back.push(candidate);
                     continue;
                 }
-                told.push(unit);
+                told.push(prepared);
             }
             kept += 1;
             ordered.push(candidate);
         }
         gathered.candidates = ordered;
     }
+}
+
+fn is_near(one: &Prepared, other: &Prepared, near: f32) -> bool {
+    one.unit().zip(other.unit()).is_some_and(|(one, other)| dot(one, other) >= near)
 }
