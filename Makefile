@@ -8,7 +8,8 @@
 #   make build             the program, at target/release/abovefold
 #   make mutants           builds the program with each fault of deploy/mutants.toml in turn, and says which tests catch it
 #   make soak SEEDS=20000  the simulation over as many seeds, all of globo-dev in the matrix of digests, more kills and fail-overs
-#   make bench             the benchmarks, as one table; ARGS go to them
+#   make bench             the benchmarks, as one table; ARGS go to them, as in ARGS=scan; a whole run leaves benches/results.json and a picture
+#   make bench-gate        the same, its ratios compared with those that lie there
 #   make load              a load run against the program, in the folder load-home; ARGS go to it, as in
 #                          ARGS='--articles-count 10000 --readers 5000 --seconds 20'; ARGS=--help says what there is
 #   make peers             Abovefold beside Kafka Streams, Flink and others, on the same events and servers; ARGS=--help says what can be set
@@ -29,7 +30,7 @@ SEEDS ?= 20000
 # What is longer in `make soak`, and the tests in there that are.
 SOAK := simulation the_digest_does_not_depend_on_how_it_was_folded a_killed_worker_leaves_no_trace a_store_that_forgets_is_filled_again
 SOAKED := every_seed over_real_events on_the_embedded_edges over_kafka_and_redis a_cluster_that_fails_over
-.PHONY: demo test build mutants soak bench load peers peers-gate servers servers-stop fmt lint doc setup help
+.PHONY: demo test build mutants soak bench bench-gate load peers peers-gate servers servers-stop fmt lint doc setup help
 
 demo: build
 	@target/release/abovefold demo $(ARGS)
@@ -54,6 +55,9 @@ bench: build
 
 load: build
 	@$(WITH_ENV) "$$CARGO_TARGET_DIR/release/load" $(ARGS)
+
+bench-gate: build
+	@$(WITH_ENV) cargo bench --workspace --locked --bench table -- --gate $(ARGS)
 
 peers: build
 	@$(SETUP)/peers.sh

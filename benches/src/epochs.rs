@@ -11,7 +11,7 @@ use abovefold_schemas::{Marker, Offset};
 use redis::{Pipeline, aio::MultiplexedConnection};
 use tempfile::TempDir;
 
-use crate::row::{Row, median};
+use crate::row::Row;
 
 /// Rounds of each side, interleaved.
 const ROUNDS: usize = 31;
@@ -64,21 +64,16 @@ pub fn rows() -> Vec<Row> {
         tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime can be had");
     [("12 KB", 12_000), ("1 KB", 1_000)]
         .map(|(size, bytes)| {
-            let (atomic, plain) =
+            let rounds =
                 runtime.block_on(measure(server.port, bytes)).expect("the server is there to the end");
-            Row {
-                name: format!("atomic epochs in Redis, {TOUCHED} readers of {size}"),
-                value: atomic,
-                unit: "epochs/s".into(),
-                baseline: "the same writes as a plain pipeline".into(),
-                baseline_value: plain,
-                target: Some(TARGET),
-            }
+            let name = format!("atomic epochs in Redis, {TOUCHED} readers of {size}");
+            Row::new(name, "epochs/s", "the same writes as a plain pipeline", rounds).wanted(TARGET)
         })
         .into()
 }
 
-async fn measure(port: u16, bytes: usize) -> Result<(f64, f64)> {
+/// Epochs a second in each round: atomic, and plain.
+async fn measure(port: u16, bytes: usize) -> Result<Vec<(f64, f64)>> {
     let url = format!("redis://127.0.0.1:{port}/0");
     let store = RedisStore::connect(&url, &StateSettings::default()).await?;
     let client = redis::Client::open(url).expect("the address is one");
@@ -86,7 +81,7 @@ async fn measure(port: u16, bytes: usize) -> Result<(f64, f64)> {
     let tag = Tag { namespace: format!("bench-{bytes}"), partition: 0 };
     let mut marker = Marker::start(Offset(0));
     store.initialise(&tag, marker).await?;
-    let (mut atomic_rates, mut plain_rates) = (Vec::new(), Vec::new());
+    let mut rounds = Vec::new();
     for round in 0..ROUNDS {
         let epochs: Vec<EpochWrite> = (0..PER_ROUND)
             .map(|_| {
@@ -95,6 +90,7 @@ async fn measure(port: u16, bytes: usize) -> Result<(f64, f64)> {
                 epoch
             })
             .collect();
+        let mut rates = [0.0; 2];
         // Who begins alternates, so that neither always meets the server warm.
         for side in [round % 2, 1 - round % 2] {
             let begun = Instant::now();
@@ -106,11 +102,11 @@ async fn measure(port: u16, bytes: usize) -> Result<(f64, f64)> {
                     write_plainly(&mut plain, &format!("plain-{bytes}"), epoch).await;
                 }
             }
-            let rate = PER_ROUND as f64 / begun.elapsed().as_secs_f64();
-            if side == 0 { atomic_rates.push(rate) } else { plain_rates.push(rate) }
+            rates[side] = PER_ROUND as f64 / begun.elapsed().as_secs_f64();
         }
+        rounds.push((rates[0], rates[1]));
     }
-    Ok((median(&atomic_rates), median(&plain_rates)))
+    Ok(rounds)
 }
 
 /// An epoch of some records: it writes readers and articles, and drops the readers' candidates.

@@ -8,7 +8,7 @@ use abovefold_models::session::SessionModel;
 use abovefold_models::{Behaviour, HIDDEN, LAYERS, WIDTH, Weights};
 use tch::{Device, Kind, Tensor};
 
-use crate::row::{Row, median};
+use crate::row::Row;
 
 /// Rows of a tile, as inference has them unless told otherwise.
 const TILE: usize = 64;
@@ -41,28 +41,22 @@ fn row(precision: Precision) -> Row {
     let weight = Tensor::ones([outer, inner], (Kind::Float, Device::Cpu)).to_kind(kind).tr();
     let output = Tensor::zeros([rows, outer], (kind, Device::Cpu));
 
-    let (mut steps, mut products) = (Vec::new(), Vec::new());
+    let mut rounds = Vec::new();
     for _ in 0..ROUNDS {
         let began = Instant::now();
         for _ in 0..PER_ROUND {
             model.step_tile(&hidden, &vectors, &behaviours, &mut after);
             black_box(&after);
         }
-        steps.push(gigaflops(began));
+        let steps = gigaflops(began);
         let began = Instant::now();
         for _ in 0..PER_ROUND * LAYERS * 2 {
             let _ = black_box(input.mm_out(&output, &weight));
         }
-        products.push(gigaflops(began));
+        rounds.push((steps, gigaflops(began)));
     }
-    Row {
-        name: format!("GRU step, tile of {TILE}, {precision}"),
-        value: median(&steps),
-        unit: "GFLOP/s".into(),
-        baseline: format!("product {TILE} x {inner} x {outer}, {} threads", tch::get_num_threads()),
-        baseline_value: median(&products),
-        target: Some(TARGET),
-    }
+    let baseline = format!("product {TILE} x {inner} x {outer}, {} threads", tch::get_num_threads());
+    Row::new(format!("GRU step, tile of {TILE}, {precision}"), "GFLOP/s", baseline, rounds).wanted(TARGET)
 }
 
 fn gigaflops(began: Instant) -> f64 {

@@ -20,10 +20,7 @@ use abovefold_schemas::{Offset, Timestamp, records::NamespaceRecord};
 use tempfile::TempDir;
 use tokio::sync::watch;
 
-use crate::{
-    pipeline::events,
-    row::{Row, median},
-};
+use crate::{pipeline::events, row::Row};
 
 /// Events of one round, one step each.
 const EVENTS: usize = 12_288;
@@ -61,23 +58,17 @@ async fn row(precision: Precision) -> Row {
     };
     let records: Vec<NewRecord> = events(EVENTS).into_iter().map(record).collect();
     log.append("user_events", records).await.expect("a log in memory takes records");
-    let (mut replayed, mut alone) = (Vec::new(), Vec::new());
+    let mut rounds = Vec::new();
     for _ in 0..ROUNDS {
         let begun = Instant::now();
         replay(&log, &model).await.expect("the dataflow has no reason to fail");
-        replayed.push(EVENTS as f64 / begun.elapsed().as_secs_f64());
+        let replayed = EVENTS as f64 / begun.elapsed().as_secs_f64();
         let begun = Instant::now();
         step(&model).await;
-        alone.push(EVENTS as f64 / begun.elapsed().as_secs_f64());
+        rounds.push((replayed, EVENTS as f64 / begun.elapsed().as_secs_f64()));
     }
-    Row {
-        name: format!("replay with the model, {precision}"),
-        value: median(&replayed),
-        unit: "events/s".into(),
-        baseline: "the GRU alone, steps/s".into(),
-        baseline_value: median(&alone),
-        target: Some(TARGET),
-    }
+    let name = format!("replay with the model, {precision}");
+    Row::new(name, "events/s", "the GRU alone, steps/s", rounds).wanted(TARGET)
 }
 
 /// The same number of steps, without anything around them.

@@ -9,7 +9,7 @@ use abovefold_models::weights::SCORE;
 use abovefold_models::{Profile, RerankRequest, WIDTH, Weights};
 use tch::{Device, Kind, Tensor};
 
-use crate::row::{Row, median};
+use crate::row::Row;
 
 const CANDIDATES: usize = 100;
 /// Requests that wait together.
@@ -27,33 +27,29 @@ pub fn rows() -> Vec<Row> {
     let requests: Vec<RerankRequest> = (0..BATCH).map(request).collect();
     let inputs = Tensor::ones([(BATCH * CANDIDATES) as i64, WIDTH as i64], (Kind::Float, Device::Cpu));
     let weight = Tensor::ones([SCORE as i64, WIDTH as i64], (Kind::Float, Device::Cpu)).tr();
-    let (mut batched, mut alone, mut products) = (Vec::new(), Vec::new(), Vec::new());
+    let mut rounds = Vec::new();
     for _ in 0..ROUNDS {
-        batched.push(rate(BATCH, || {
+        let batched = rate(BATCH, || {
             black_box(reranker.score(&requests));
-        }));
-        alone.push(rate(1, || {
+        });
+        let alone = rate(1, || {
             black_box(reranker.score(&requests[..1]));
-        }));
-        products.push(rate(BATCH, || {
+        });
+        let products = rate(BATCH, || {
             let _ = black_box(inputs.mm(&weight));
-        }));
+        });
+        rounds.push((batched, alone, products));
     }
     tch::set_num_threads(threads);
-    let row = |name: String, value: f64, baseline: &str, baseline_value, target| Row {
-        name,
-        value,
-        unit: "requests/s".into(),
-        baseline: baseline.into(),
-        baseline_value,
-        target,
-    };
-    let (batched, alone, products) = (median(&batched), median(&alone), median(&products));
     let name = |requests| format!("rerank {CANDIDATES}, one core, batch of {requests}");
+    let row = |requests, baseline: &str, of: fn(&(f64, f64, f64)) -> (f64, f64)| {
+        Row::new(name(requests), "requests/s", baseline, rounds.iter().map(of).collect())
+    };
+    let wanted = "a millisecond a request";
     vec![
-        row(name(BATCH), batched, "a millisecond a request", WANTED_PER_SECOND, Some(1.0)),
-        row(name(1), alone, "a millisecond a request", WANTED_PER_SECOND, None),
-        row(name(BATCH), batched, "the score head's product alone", products, None),
+        row(BATCH, wanted, |round| (round.0, WANTED_PER_SECOND)).wanted(1.0),
+        row(1, wanted, |round| (round.1, WANTED_PER_SECOND)),
+        row(BATCH, "the score head's product alone", |round| (round.0, round.2)),
     ]
 }
 

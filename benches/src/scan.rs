@@ -7,7 +7,7 @@ use abovefold_models::{ArticleMatrix, WIDTH};
 use abovefold_schemas::ArticleId;
 use tch::{Device, Kind, Tensor};
 
-use crate::row::{Row, median};
+use crate::row::Row;
 
 /// Large enough to lie outside of the caches: 150 MB.
 const ARTICLES: usize = 50_000;
@@ -43,25 +43,19 @@ pub fn rows() -> Vec<Row> {
 }
 
 fn row(matrix: &ArticleMatrix, plain: &Tensor, query: &[f32]) -> Row {
-    let (mut scans, mut reads) = (Vec::new(), Vec::new());
+    let mut rounds = Vec::new();
     for _ in 0..ROUNDS {
         let began = Instant::now();
         let nearest = matrix.nearest(query, NEAREST, |_, article| article.0 % 7 != 0);
-        scans.push(gigabytes(began));
+        let scan = gigabytes(began);
         black_box(nearest.expect("the query is finite"));
         let began = Instant::now();
         black_box(plain.sum(Kind::Float).double_value(&[]));
-        reads.push(gigabytes(began));
+        rounds.push((scan, gigabytes(began)));
     }
     let threads = tch::get_num_threads();
-    Row {
-        name: format!("exact scan of {ARTICLES}, top {NEAREST}, threads: {threads}"),
-        value: median(&scans),
-        unit: "GB/s".into(),
-        baseline: "reading the matrix once".into(),
-        baseline_value: median(&reads),
-        target: Some(TARGET),
-    }
+    let name = format!("exact scan of {ARTICLES}, top {NEAREST}, threads: {threads}");
+    Row::new(name, "GB/s", "reading the matrix once", rounds).wanted(TARGET)
 }
 
 fn gigabytes(began: Instant) -> f64 {
