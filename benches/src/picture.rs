@@ -8,7 +8,7 @@ const WIDTH: f64 = 940.0;
 /// Where bars begin, and how long one of ratio 1 is.
 const LEFT: f64 = 400.0;
 const ONE: f64 = 240.0;
-const LINE: f64 = 30.0;
+const LINE: f64 = 38.0;
 const TOP: f64 = 56.0;
 /// Longer bars are cut.
 const GREATEST: f64 = 2.0;
@@ -35,13 +35,18 @@ pub fn picture(rows: &[Row]) -> String {
         let [low, middle, high] = row.ratio();
         let colour = if row.is_missed() { "#b4532a" } else { "#2f6f8f" };
         let end = at(middle);
-        let _ = writeln!(svg, "<text x=\"16\" y=\"{}\">{}</text>", y + 4.0, escaped(&row.name));
+        let _ = writeln!(svg, "<text x=\"16\" y=\"{}\">{}</text>", y - 1.0, escaped(&row.name));
         let _ = writeln!(
             svg,
-            "<rect x=\"{LEFT}\" y=\"{}\" width=\"{}\" height=\"14\" fill=\"{colour}\"><title>{}</title></rect>",
+            "<text x=\"16\" y=\"{}\" fill=\"#555\" font-size=\"11\">of {}</text>",
+            y + 12.0,
+            escaped(&row.baseline)
+        );
+        let _ = writeln!(
+            svg,
+            "<rect x=\"{LEFT}\" y=\"{}\" width=\"{}\" height=\"14\" fill=\"{colour}\"/>",
             y - 7.0,
-            end - LEFT,
-            escaped(&format!("{middle:.3} of {}", row.baseline))
+            end - LEFT
         );
         let _ =
             writeln!(svg, "<path d=\"M{} {y}H{}\" stroke=\"#111\" stroke-width=\"2\"/>", at(low), at(high));

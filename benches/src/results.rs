@@ -47,7 +47,8 @@ impl Results {
     pub fn worse_than(&self, stored: &Self) -> Vec<String> {
         let mut lines = Vec::new();
         for row in &self.rows {
-            let Some(before) = stored.rows.iter().find(|stored| stored.name == row.name) else { continue };
+            let is_it = |stored: &&Row| (&stored.name, &stored.baseline) == (&row.name, &row.baseline);
+            let Some(before) = stored.rows.iter().find(is_it) else { continue };
             let (now, before) = (row.ratio()[1], before.ratio()[1]);
             if now < before * (1.0 - WORSE) {
                 lines.push(format!("{}: {now:.3} of {}, {before:.3} stored", row.name, row.baseline));

@@ -24,13 +24,16 @@ pub const CHANNEL_CAPACITY: usize = 16;
 pub struct Dataflow {
     graph: Graph,
     /// The counters of what each node emits, and of what it holds.
-    meters: Vec<(Arc<EdgeMeter>, Arc<NodeMeter>)>,
+    meters: Vec<Meters>,
     runtime: Runtime,
     /// Steps that were not started yet.
     steps: Vec<BoxFuture<'static, Result<()>>>,
     tasks: Vec<Task<()>>,
     failures: (mpsc::UnboundedSender<EngineError>, mpsc::UnboundedReceiver<EngineError>),
 }
+
+/// The counters of what goes into a step, and of what it holds.
+pub(crate) type Meters = (Arc<EdgeMeter>, Arc<NodeMeter>);
 
 /// The output of a step, to which the next one is joined.
 #[derive(Debug)]
@@ -101,7 +104,7 @@ impl Dataflow {
     /// Starts the steps as tasks, those that run already excepted. Must be called inside a tokio runtime.
     pub fn start(&mut self) {
         for step in std::mem::take(&mut self.steps) {
-            let report = Report { failures: self.failures.0.clone(), dataflow: self.graph.name.clone() };
+            let report = self.report();
             self.tasks.push(self.runtime.spawn(async move {
                 let outcome = step.await;
                 report.send(outcome);
@@ -145,6 +148,27 @@ impl Dataflow {
         }
     }
 
+    /// The clock and tasks of its steps.
+    pub(crate) fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
+    /// Where a task that belongs to a step says how it ended.
+    pub(crate) fn report(&self) -> Report {
+        Report { failures: self.failures.0.clone(), dataflow: self.graph.name.clone() }
+    }
+
+    /// The stage after another one, with the counters of what goes in and of what is held.
+    pub(crate) fn next_stage<T, U>(
+        &mut self,
+        node: Node,
+        before: &Stage<T>,
+    ) -> (Emitter<U>, Stage<U>, Meters) {
+        let (out, stage) = self.stage(node, Some(before.node));
+        let meters = (before.meter.clone(), self.meters[stage.node].1.clone());
+        (out, stage, meters)
+    }
+
     fn stage<T>(&mut self, node: Node, from: Option<usize>) -> (Emitter<T>, Stage<T>) {
         let place = self.graph.nodes.len();
         self.graph.nodes.push(node);
@@ -156,19 +180,20 @@ impl Dataflow {
         (emitter, Stage { node: place, meter, receiver })
     }
 
-    fn step(&mut self, run: impl Future<Output = Result<()>> + Send + 'static) {
+    pub(crate) fn step(&mut self, run: impl Future<Output = Result<()>> + Send + 'static) {
         self.steps.push(run.boxed());
     }
 }
 
 /// What a step says of its end; of a panic, too, so that the others do not wait for ever for one that is gone.
-struct Report {
+#[derive(Clone)]
+pub(crate) struct Report {
     failures: mpsc::UnboundedSender<EngineError>,
     dataflow: String,
 }
 
 impl Report {
-    fn send(&self, outcome: Result<()>) {
+    pub(crate) fn send(&self, outcome: Result<()>) {
         if let Err(error) = outcome {
             // Nobody listens any more only where the dataflow was dropped.
             self.failures.send(error).ok();
@@ -231,19 +256,23 @@ impl<T: Send + 'static> Stage<T> {
         futures::stream::poll_fn(move |context| self.receiver.poll_recv(context))
     }
 
+    /// Its messages, for the step that takes them.
+    pub(crate) fn into_receiver(self) -> mpsc::Receiver<T> {
+        self.receiver
+    }
+
     fn join<O: Operator<In = T>>(self, flow: &mut Dataflow, node: Node, operator: O) -> Stage<O::Out> {
-        let (out, stage) = flow.stage(node, Some(self.node));
-        let meters = (self.meter, flow.meters[stage.node].1.clone());
+        let (out, stage, meters) = flow.next_stage(node, &self);
         flow.step(run_operator(operator, self.receiver, out, meters, flow.runtime.clone()));
         stage
     }
 }
 
-async fn run_operator<O: Operator>(
+pub(crate) async fn run_operator<O: Operator>(
     mut operator: O,
     mut input: mpsc::Receiver<O::In>,
     mut out: Emitter<O::Out>,
-    (edge, node): (Arc<EdgeMeter>, Arc<NodeMeter>),
+    (edge, node): Meters,
     runtime: Runtime,
 ) -> Result<()> {
     let name = operator.name();

@@ -57,6 +57,17 @@ pub enum Feed<T> {
 }
 
 impl<T> Feed<T> {
+    /// The partition that it is about.
+    pub fn partition(&self) -> u32 {
+        match self {
+            Self::Begin { lease, .. }
+            | Self::End { lease }
+            | Self::Data { lease, .. }
+            | Self::Acked { lease, .. } => lease.partition,
+            Self::Hurry { partition, .. } => *partition,
+        }
+    }
+
     /// How many rows its data holds; none where it has no data.
     pub fn rows(&self, of: impl FnOnce(&T) -> usize) -> usize {
         match self {

@@ -15,6 +15,7 @@ pub mod dataflow;
 pub mod error;
 pub mod feed;
 pub mod graph;
+mod lanes;
 pub mod log;
 pub mod meter;
 pub mod metrics;

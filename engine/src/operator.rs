@@ -137,6 +137,12 @@ pub struct Emitter<T> {
     meter: Option<(Arc<EdgeMeter>, Runtime)>,
 }
 
+impl<T> Clone for Emitter<T> {
+    fn clone(&self) -> Self {
+        Self { sender: self.sender.clone(), meter: self.meter.clone() }
+    }
+}
+
 impl<T> Emitter<T> {
     /// An emitter into a channel.
     pub fn new(sender: mpsc::Sender<T>) -> Self {

@@ -135,7 +135,7 @@ pub fn write_path(
     let base = namespace.base_article_offsets.iter().copied().map(Offset).collect();
     let (source, feedback) = context.source("write", &namespace.name, first.clone(), until);
     let table = ArticleTable::new(context.log.clone(), &context.topics.articles, base);
-    let fold = Fold::new(FoldContext {
+    let fold = FoldContext {
         namespace: namespace.name.clone(),
         first_offsets: first,
         store: context.store.clone(),
@@ -144,7 +144,7 @@ pub fn write_path(
         feedback: feedback.clone(),
         settings: context.fold,
         runtime: runtime.clone(),
-    });
+    };
     let mut flow = Dataflow::new("write", runtime.clone());
     let mut epochs = flow
         .source_loop("user_events", |out| source.run(out))
@@ -153,7 +153,10 @@ pub fn write_path(
     if !context.steps.is_empty() {
         epochs = epochs.then(&mut flow, ApplySteps::new(context.steps.clone()));
     }
-    epochs.then(&mut flow, KeyByReader::new(context.partitions)).then(&mut flow, fold).sink(
+    // A fold waits for the store and for the model: each partition for itself.
+    let folds = move |_| Fold::new(fold.clone());
+    let keyed = epochs.then(&mut flow, KeyByReader::new(context.partitions));
+    keyed.then_each(&mut flow, Fold::NAME, folds).sink(
         &mut flow,
         EpochSink::new("write", &namespace.name, context.store.clone(), feedback, runtime.clone()),
     );

@@ -43,7 +43,7 @@ impl Default for FoldSettings {
 }
 
 /// What a fold stands on.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct FoldContext {
     /// The namespace that it folds into.
     pub namespace: String,
@@ -53,7 +53,7 @@ pub struct FoldContext {
     pub store: Arc<dyn StateStore>,
     /// What steps hidden states; without it reads are folded and no embedding is computed.
     pub model: Option<Arc<dyn SessionModel>>,
-    /// Article vectors as of any moment.
+    /// Article vectors as of any moment; not read where there is no model.
     pub table: ArticleTable,
     /// The way back to the source.
     pub feedback: Feedback,
@@ -63,7 +63,7 @@ pub struct FoldContext {
     pub runtime: Runtime,
 }
 
-/// Folds epochs. It owns the worker's write-back cache of the state of its partitions.
+/// Folds epochs. It owns the worker's write-back cache of the state of its partitions, of one where each has a fold of its own.
 #[derive(Debug)]
 pub struct Fold {
     context: FoldContext,
@@ -82,6 +82,9 @@ struct Touched {
 }
 
 impl Fold {
+    /// Its name as a step.
+    pub const NAME: &'static str = "embed";
+
     /// A fold with nothing in its memory yet.
     pub fn new(context: FoldContext) -> Self {
         Self { context, caches: BTreeMap::new() }
@@ -116,14 +119,17 @@ impl Fold {
         epoch: &KeyedEpoch,
     ) -> Result<Result<EpochWrite, Stale>> {
         let partition = cache.lease.partition;
-        let FoldContext { table, store, runtime, namespace, first_offsets, .. } = &mut self.context;
-        let mut backoff = Backoff::of_an_edge(runtime);
-        while let Err(error) = table.catch_up().await {
-            if !error.retry {
-                return Err(error);
+        let FoldContext { table, store, runtime, namespace, first_offsets, .. } = &self.context;
+        let has_model = self.context.model.is_some();
+        if has_model {
+            let mut backoff = Backoff::of_an_edge(runtime);
+            while let Err(error) = table.catch_up().await {
+                if !error.retry {
+                    return Err(error);
+                }
+                note("log", &error);
+                backoff.pause().await;
             }
-            note("log", &error);
-            backoff.pause().await;
         }
         let tag = Tag { namespace: namespace.clone(), partition };
         let mut backoff = Backoff::of_an_edge(runtime);
@@ -139,7 +145,6 @@ impl Fold {
             }
         }
         let first = first_offsets.get(partition as usize).copied().unwrap_or_default();
-        let has_model = self.context.model.is_some();
         let mut touched = fold_rows(cache, epoch, Begin { partition, first }, has_model);
         self.embed(cache, epoch, &mut touched).await?;
         Ok(Ok(write_of(cache, epoch, &touched)))
@@ -160,18 +165,20 @@ impl Fold {
                 states.insert(place, (std::mem::take(&mut cached.value), steps));
             }
         }
+        let versions = self.context.table.versions().await;
         let mut readers: Vec<ReaderSteps<'_>> = states
             .values_mut()
             .map(|(state, steps)| {
                 prune(steps);
                 let steps = std::mem::take(steps).into_iter().map(|step| {
-                    let vector = self.context.table.as_of(step.article, step.as_of);
+                    let vector = versions.as_of(step.article, step.as_of);
                     metrics::counter!(ZERO_VECTORS).increment(u64::from(vector.is_none()));
                     (step, vector)
                 });
                 ReaderSteps { steps: steps.collect(), state }
             })
             .collect();
+        drop(versions);
         take_steps(model.as_ref(), &mut readers).await?;
         for (place, (state, _)) in states {
             if let Some(cached) = cache.readers.get_mut(&epoch.readers[place]) {
@@ -309,7 +316,7 @@ impl Operator for Fold {
     type Out = Feed<EpochWrite>;
 
     fn name(&self) -> &'static str {
-        "embed"
+        Self::NAME
     }
 
     fn rows(&self, input: &Self::In) -> usize {
@@ -325,8 +332,10 @@ impl Operator for Fold {
             Feed::Begin { lease, marker } => {
                 self.caches.insert(lease.partition, PartitionCache::new(lease, marker));
                 out.emit(Feed::Begin { lease, marker }).await?;
-                // So that the first events need not wait until all articles are read. What fails is tried again, and told, with the first epoch.
-                self.context.table.catch_up().await.ok();
+                if self.context.model.is_some() {
+                    // So that the first events need not wait until all articles are read. What fails is tried again, and told, with the first epoch.
+                    self.context.table.catch_up().await.ok();
+                }
                 Ok(())
             }
             Feed::End { lease } => {

@@ -1,12 +1,19 @@
 //! The article table: vectors as of any moment of the log, for the fold.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use abovefold_engine::{
     EngineError, Result,
     log::{Log, LogReader, Position, Record},
 };
 use abovefold_schemas::{ArticleId, ArticleVersion, Kept, Offset, Timestamp};
+use tokio::sync::{Mutex, MutexGuard};
 
 /// The width of an article's vector.
 pub const WIDTH: usize = 768;
@@ -19,39 +26,69 @@ struct VectorVersion {
     vector: Arc<[f32]>,
 }
 
-/// Every version of every article's vector, read from the topic `articles`.
+/// Every version of every article's vector, read from the topic `articles`; all that is cloned from one table is that table.
 ///
 /// Versions below the namespace's base offsets are known from the start; a later one counts for events whose log time is after its
 /// own; before the first there is none, for good.
+#[derive(Clone)]
 pub struct ArticleTable {
+    /// So many times it was asked to catch up.
+    asked: Arc<AtomicU64>,
+    versions: Arc<Mutex<Versions>>,
+}
+
+/// What was read of the topic.
+pub struct Versions {
     log: Arc<dyn Log>,
     topic: String,
     base: Vec<Offset>,
     next: Vec<Offset>,
     reader: Option<Box<dyn LogReader>>,
     versions: BTreeMap<ArticleId, Vec<VectorVersion>>,
+    /// Whoever asked no later than this has what the topic had then.
+    caught_up_for: u64,
 }
 
 impl std::fmt::Debug for ArticleTable {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ArticleTable")
-            .field("topic", &self.topic)
-            .field("articles", &self.versions.len())
-            .finish()
+        f.debug_struct("ArticleTable").finish_non_exhaustive()
     }
 }
 
 impl ArticleTable {
     /// An empty table over a topic, for a namespace with these base offsets (one a partition).
     pub fn new(log: Arc<dyn Log>, topic: &str, base: Vec<Offset>) -> Self {
-        Self { log, topic: topic.into(), base, next: Vec::new(), reader: None, versions: BTreeMap::new() }
+        let (topic, next, reader) = (topic.into(), Vec::new(), None);
+        let versions =
+            Versions { log, topic, base, next, reader, versions: BTreeMap::new(), caught_up_for: 0 };
+        Self { asked: Arc::default(), versions: Arc::new(Mutex::new(versions)) }
     }
 
-    /// Reads the topic to the end that it has now.
+    /// Reads the topic to the end that it has now. Of those who ask while it is read, one reads for all.
     ///
     /// # Errors
     /// When the log cannot be read, or a record of the topic is no article version.
-    pub async fn catch_up(&mut self) -> Result<()> {
+    pub async fn catch_up(&self) -> Result<()> {
+        let mine = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
+        let mut versions = self.versions.lock().await;
+        if versions.caught_up_for >= mine {
+            return Ok(());
+        }
+        // What is read from here on is read for whoever has asked by now.
+        let all = self.asked.load(Ordering::SeqCst);
+        versions.catch_up().await?;
+        versions.caught_up_for = all;
+        Ok(())
+    }
+
+    /// The versions, to look things up in.
+    pub async fn versions(&self) -> MutexGuard<'_, Versions> {
+        self.versions.lock().await
+    }
+}
+
+impl Versions {
+    async fn catch_up(&mut self) -> Result<()> {
         let bounds = self.log.bounds(&self.topic).await?;
         if self.next.len() != bounds.len() {
             self.next = bounds.iter().map(|bounds| bounds.begin).collect();
@@ -101,15 +138,5 @@ impl ArticleTable {
         let counting =
             versions.iter().rev().find(|version| version.since.is_none_or(|since| since < log_time))?;
         Some(counting.vector.clone())
-    }
-
-    /// How many articles are known.
-    pub fn len(&self) -> usize {
-        self.versions.len()
-    }
-
-    /// Whether none is.
-    pub fn is_empty(&self) -> bool {
-        self.versions.is_empty()
     }
 }

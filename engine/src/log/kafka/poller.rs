@@ -33,8 +33,8 @@ use crate::error::{EngineError, Result};
 const POLL: Duration = Duration::from_millis(10);
 /// So many records are taken between two looks at the commands.
 const BURST: usize = 1_000;
-/// How long a full buffer stops all polling, before its partition alone is paused. A pause costs librdkafka what it has
-/// fetched ahead; polling must not rest for long, since it answers rebalances.
+/// How long a full buffer stops all polling, before its partition alone is paused, whether its owner takes nothing for now or is slow. A pause costs
+/// librdkafka what it has fetched ahead; polling must not rest for long, since it answers rebalances.
 const PATIENCE: Duration = Duration::from_millis(300);
 /// How long the bounds of a partition are waited for, to say what is wrong with an offset.
 const DIAGNOSIS: Duration = Duration::from_secs(3);
@@ -116,7 +116,7 @@ struct Polling {
     buffer: Arc<Buffer>,
     consumer: BaseConsumer<PollerContext>,
     waiting: mpsc::Receiver<Command>,
-    /// Since when a partition that its owner wants is full.
+    /// Since when a partition is full that is not paused in librdkafka.
     full_since: Option<Instant>,
 }
 
@@ -237,19 +237,18 @@ impl Polling {
         Ok(())
     }
 
-    /// Pauses in librdkafka what is not wanted, and resumes what is. Returns whether to wait for the owner instead of polling.
+    /// Pauses in librdkafka what is full for long, and resumes what is wanted again. Returns whether to wait for the owner instead of polling.
     fn hold_or_release(&mut self) -> bool {
         let mut owned = self.consumer.context().owned();
         let patient = self.full_since.is_none_or(|since| since.elapsed() < PATIENCE);
         let mut full = false;
         for (partition, place) in owned.iter_mut().filter(|(_, place)| place.started.is_some()) {
             let fill = self.buffer.fill(*partition);
-            full |= fill == Fill::Full && !place.paused && !place.held;
+            full |= fill == Fill::Full && !place.held;
             let hold = match fill {
-                _ if place.paused => true,
                 Fill::Full => place.held || !patient,
                 Fill::High => place.held,
-                Fill::Low => false,
+                Fill::Low => place.held && place.paused,
             };
             if hold == place.held {
                 continue;
