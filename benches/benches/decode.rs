@@ -8,7 +8,7 @@ use abovefold_operators::decode::Decode;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 
 fn decode(criterion: &mut Criterion) {
-    let records = pipeline::events(1_000);
+    let records = pipeline::events(0, 1_000, pipeline::READERS);
     let mut group = criterion.benchmark_group("decode");
     group.throughput(Throughput::Elements(records.len() as u64));
     group.bench_function("JSON to Arrow, a run of 1,000", |bencher| {

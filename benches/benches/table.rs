@@ -4,7 +4,7 @@
 
 use std::{process::ExitCode, time::Instant};
 
-use abovefold_benches::{epochs, gru, model, pipeline, rerank, results::Results, row, scan};
+use abovefold_benches::{epochs, gru, model, pipeline, rerank, results::Results, row, scale, scan};
 
 /// A part of the table: its name, and what measures it.
 type Part = (&'static str, fn() -> Vec<row::Row>);
@@ -14,13 +14,14 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     // `cargo bench` also hands over flags of its own harness.
     let wanted: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with("--")).collect();
-    let parts: [Part; 6] = [
+    let parts: [Part; 7] = [
         ("gru", gru::rows),
         ("rerank", rerank::rows),
         ("scan", scan::rows),
         ("pipeline", pipeline::rows),
         ("model", model::rows),
         ("epochs", epochs::rows),
+        ("scale", scale::rows),
     ];
     let mut rows = Vec::new();
     for (name, measure) in parts {

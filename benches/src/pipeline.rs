@@ -22,7 +22,7 @@ use crate::row::Row;
 /// Events of one round.
 const EVENTS: usize = 200_000;
 /// Readers that they come from.
-const READERS: usize = 10_000;
+pub const READERS: usize = 10_000;
 /// Records of one run, as a log hands them on.
 const RUN: usize = 1_000;
 /// Records of an epoch: a replay at full speed writes a reader once for many reads.
@@ -37,7 +37,7 @@ const TARGET: f64 = 300_000.0;
 /// # Panics
 /// When a dataflow fails, which it has no reason to.
 pub fn rows() -> Vec<Row> {
-    let records = events(EVENTS);
+    let records = events(0, EVENTS, READERS);
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime can be had");
     let (mut decode_rounds, mut fold_rounds) = (Vec::new(), Vec::new());
@@ -70,17 +70,20 @@ fn rate(work: impl FnOnce()) -> f64 {
     EVENTS as f64 / started.elapsed().as_secs_f64()
 }
 
-/// Reads of many readers and articles, as records of one partition.
-pub fn events(count: usize) -> Vec<Record> {
+/// Reads of many readers and articles, as records of one partition, from an offset on.
+///
+/// # Panics
+/// Never: a number is a reader's id.
+pub fn events(first: usize, count: usize, readers: usize) -> Vec<Record> {
     // A linear congruential generator: any spread over readers and articles will do.
-    let mut state = 1_u64;
+    let mut state = 1 + first as u64;
     let mut draw = |below: u64| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 33) % below
     };
-    (0..count as u64)
+    (first as u64..(first + count) as u64)
         .map(|offset| {
-            let reader = ReaderId::new(draw(READERS as u64).to_string()).expect("a number is an id");
+            let reader = ReaderId::new(draw(readers as u64).to_string()).expect("a number is an id");
             let mut event = Event::read(reader, ArticleId(draw(5_000) as i64));
             event.read_time = Some(draw(120) as f32);
             event.scroll_pct = Some(draw(100) as f32);

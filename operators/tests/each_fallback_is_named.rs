@@ -60,7 +60,8 @@ async fn what_was_withdrawn_is_not_served_from_memory_once_that_was_seen() {
     withdrawn.offset = withdrawn.offset.next();
     let gone = withdrawn.id;
     world.articles.articles.lock().unwrap().insert(gone, withdrawn.into());
-    // What was used is asked for again every few seconds, or now.
+    // What requests look for in memory is asked for again every few seconds, or now; what none has looked for, once it is old.
+    world.query.recommend(request("ann")).await.unwrap();
     world.query.refresh().await;
     let seen = world.query.recommend(request("ann")).await.unwrap();
     assert!(!ids(&seen).contains(&gone.0));

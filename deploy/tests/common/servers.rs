@@ -9,6 +9,11 @@ use std::{
 
 use tempfile::TempDir;
 
+#[path = "../../../engine/tests/common/ports.rs"]
+mod ports;
+
+pub use ports::free_port;
+
 /// A running server, stopped when dropped (and soon after this process ends, however it does).
 pub struct Server {
     script: PathBuf,
@@ -157,16 +162,11 @@ fn is_missing(said: &str) -> bool {
     ["make setup", "install ", "no java", "no redis-server"].iter().any(|sign| said.contains(sign))
 }
 
-/// A port that was free a moment ago.
-pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
 /// The first of so many ports in a row that were free a moment ago, and as many 10,000 above them.
 fn free_ports(count: u16) -> u16 {
     let is_free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
     (0..1_000)
-        .map(|_| free_port() % 40_000 + 10_000)
+        .map(|_| free_port())
         .find(|first| (*first..first + count).all(|port| is_free(port) && is_free(port + 10_000)))
         .unwrap()
 }

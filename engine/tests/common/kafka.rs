@@ -3,12 +3,16 @@
 #![allow(dead_code)] // Each test binary uses some of it.
 
 use std::{
-    net::TcpListener,
     path::{Path, PathBuf},
     process::Command,
 };
 
 use tempfile::TempDir;
+
+#[path = "ports.rs"]
+mod ports;
+
+pub use ports::free_port;
 
 /// A running Kafka, stopped when dropped (and soon after this process ends, however it does).
 pub struct KafkaServer {
@@ -26,7 +30,7 @@ impl KafkaServer {
     /// Starts one with further settings of the broker, each `key=value`.
     pub fn start_with(settings: &[&str]) -> Result<Self, String> {
         let folder = TempDir::new().map_err(|error| format!("no temporary folder: {error}"))?;
-        let port = free_port()?;
+        let port = free_port();
         let settings = settings.iter().map(ToString::to_string).collect();
         let server = Self { folder, port, settings };
         server.start_again()?;
@@ -68,12 +72,6 @@ impl Drop for KafkaServer {
     fn drop(&mut self) {
         self.stop();
     }
-}
-
-/// A port that nothing listens on at this moment.
-pub fn free_port() -> Result<u16, String> {
-    let listener = TcpListener::bind("127.0.0.1:0").map_err(|error| format!("no free port: {error}"))?;
-    Ok(listener.local_addr().map_err(|error| error.to_string())?.port())
 }
 
 fn script() -> PathBuf {

@@ -4,7 +4,7 @@
 
 use std::{
     io::{Read, Write},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread::sleep,
@@ -12,6 +12,11 @@ use std::{
 };
 
 use tempfile::TempDir;
+
+#[path = "ports.rs"]
+mod ports;
+
+pub use ports::free_port;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -26,11 +31,6 @@ pub fn binary() -> Result<PathBuf, String> {
     }
     let found = places.into_iter().find(|path| path.is_file());
     found.ok_or_else(|| "no redis-server: install it, or name it in ABOVEFOLD_REDIS_SERVER".to_owned())
-}
-
-/// A port that was free a moment ago.
-pub fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
 }
 
 /// One running server, which keeps an append-only file.

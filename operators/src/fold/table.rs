@@ -140,3 +140,40 @@ impl Versions {
         Some(counting.vector.clone())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use abovefold_engine::log::{MemoryLog, NewRecord};
+
+    use super::*;
+
+    async fn publish(log: &MemoryLog, article: i64) {
+        let version =
+            ArticleVersion { article_id: article, vector: vec![0.5; WIDTH], ..ArticleVersion::default() };
+        log.append("articles", vec![NewRecord::keyed(article.to_string(), version.to_kept())]).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn one_reads_for_all_who_ask_meanwhile_and_for_none_who_asks_later() {
+        let log = MemoryLog::new(Arc::new(|| Timestamp(5)));
+        log.create_topic("articles", 1).await.unwrap();
+        publish(&log, 1).await;
+        let table = ArticleTable::new(Arc::new(log.clone()), "articles", vec![Offset(0)]);
+        let held = table.versions().await;
+        let others = table.clone();
+        let release = async { drop(held) };
+        let (one, other, ()) = futures::join!(table.catch_up(), others.catch_up(), release);
+        one.unwrap();
+        other.unwrap();
+        assert_eq!(table.versions().await.caught_up_for, 2, "the first of them read for both");
+        assert!(table.versions().await.as_of(ArticleId(1), Timestamp(6)).is_some());
+
+        publish(&log, 2).await;
+        table.catch_up().await.unwrap();
+        let versions = table.versions().await;
+        assert!(versions.as_of(ArticleId(2), Timestamp(6)).is_some());
+        assert!(versions.as_of(ArticleId(2), Timestamp(5)).is_none(), "not before its own time");
+    }
+}

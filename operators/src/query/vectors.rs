@@ -4,6 +4,7 @@
 //! cached costs no trip to the article edge.
 
 use std::{
+    cmp::Ordering,
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -35,7 +36,7 @@ pub(super) struct Prepared {
     pub(super) article: Arc<Article>,
     unit: Unit,
     asked: Timestamp,
-    /// Whether a request has named it since it was asked for.
+    /// Whether a request has looked for it since it was asked for.
     used: bool,
 }
 
@@ -62,7 +63,7 @@ impl Unit {
 impl Prepared {
     fn new(article: Arc<Article>, asked: Timestamp) -> Self {
         let unit = Unit::of(&article.version.vector);
-        Self { article, unit, asked, used: true }
+        Self { article, unit, asked, used: false }
     }
 
     /// Its vector at unit length; `None` where it has none, or one without direction.
@@ -86,13 +87,27 @@ struct Generations {
 }
 
 impl Generations {
-    fn get(&mut self, article: ArticleId) -> Option<&Prepared> {
-        let found = match self.young.get_mut(&article) {
+    fn get(&self, article: ArticleId) -> Option<&Prepared> {
+        self.young.get(&article).or_else(|| self.old.get(&article))
+    }
+
+    fn get_mut(&mut self, article: ArticleId) -> Option<&mut Prepared> {
+        match self.young.get_mut(&article) {
             None => self.old.get_mut(&article),
             young => young,
-        }?;
+        }
+    }
+
+    /// An article for a request that would have to ask for it if it were old.
+    fn find(&mut self, article: ArticleId) -> Option<&Prepared> {
+        let found = self.get_mut(article)?;
         found.used = true;
         Some(found)
+    }
+
+    /// The version that is here was the edge's at this moment.
+    fn is_still_so(&mut self, article: ArticleId, asked: Timestamp) {
+        self.get_mut(article).into_iter().for_each(|found| found.asked = asked);
     }
 
     fn put(&mut self, prepared: Prepared) {
@@ -113,13 +128,13 @@ impl Generations {
         let article = article?;
         let prepared = match known {
             Some(known) if known.article.offset == article.offset => Prepared { asked, used: false, ..known },
-            _ => Prepared { used: false, ..Prepared::new(article, asked) },
+            _ => Prepared::new(article, asked),
         };
         self.put(prepared.clone());
         Some(prepared)
     }
 
-    /// What was used since it was asked for.
+    /// What was looked for since it was asked for.
     fn used(&self) -> Vec<ArticleId> {
         let used = self.old.iter().chain(&self.young).filter(|(_, prepared)| prepared.used);
         used.map(|(id, _)| *id).collect()
@@ -178,12 +193,14 @@ impl PreparedArticles {
         prepared
     }
 
-    /// Keeps articles that the edge answered a moment ago.
+    /// Keeps articles that the edge answered a moment ago. A search may not have seen a version yet that is here.
     pub(super) fn remember<'a>(&self, articles: impl Iterator<Item = &'a Arc<Article>>, now: Timestamp) {
         let mut kept = self.lock();
         for article in articles {
-            if kept.get(article.id).is_none_or(|found| found.article.offset != article.offset) {
-                kept.put(Prepared::new(article.clone(), now));
+            match kept.get(article.id).map(|found| found.article.offset.cmp(&article.offset)) {
+                None | Some(Ordering::Less) => kept.put(Prepared::new(article.clone(), now)),
+                Some(Ordering::Equal) => kept.is_still_so(article.id, now),
+                Some(Ordering::Greater) => {}
             }
         }
     }
@@ -198,7 +215,7 @@ impl PreparedArticles {
         ids.sort_unstable();
         ids.dedup();
         let (mut kept, mut found) = (self.lock(), BTreeMap::new());
-        ids.retain(|id| match kept.get(*id) {
+        ids.retain(|id| match kept.find(*id) {
             Some(prepared) => {
                 found.insert(*id, prepared.clone());
                 now.millis_since(prepared.asked) > old_ms
@@ -236,5 +253,56 @@ impl PreparedArticles {
             kept.extend(asked.into_iter().map(|prepared| (prepared.article.id, prepared)));
         }
         kept
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use abovefold_schemas::{ArticleVersion, Offset};
+
+    use super::*;
+
+    fn article(id: i64, offset: u64) -> Arc<Article> {
+        let version = ArticleVersion { vector: vec![3.0, 4.0], ..ArticleVersion::default() };
+        Arc::new(Article { id: ArticleId(id), offset: Offset(offset), version })
+    }
+
+    #[test]
+    fn what_a_request_looked_for_is_used_until_it_was_asked_for_again() {
+        let prepared = PreparedArticles::default();
+        prepared.remember([article(1, 5), article(2, 5)].iter(), Timestamp(0));
+        assert!(prepared.lock().used().is_empty(), "found by a search only");
+        let found = prepared.find(vec![ArticleId(1), ArticleId(1), ArticleId(3)], Timestamp(10), 10);
+        assert_eq!((found.kept.len(), found.missing), (1, vec![ArticleId(3)]));
+        assert_eq!(prepared.lock().used(), [ArticleId(1)]);
+        prepared.lock().answered(ArticleId(1), Some(article(1, 5)), Timestamp(20));
+        assert!(prepared.lock().used().is_empty());
+        assert_eq!(
+            prepared.find(vec![ArticleId(1), ArticleId(2)], Timestamp(30), 10).missing,
+            [ArticleId(2)]
+        );
+        prepared.lock().answered(ArticleId(2), None, Timestamp(30));
+        assert!(prepared.kept(ArticleId(2)).is_none(), "there is no such article any more");
+    }
+
+    #[test]
+    fn a_search_that_is_behind_brings_no_older_version_back() {
+        let prepared = PreparedArticles::default();
+        prepared.remember([article(1, 5)].iter(), Timestamp(0));
+        prepared.remember([article(1, 4)].iter(), Timestamp(50));
+        assert_eq!(prepared.kept(ArticleId(1)).map(|kept| kept.offset), Some(Offset(5)));
+        assert_eq!(prepared.find(vec![ArticleId(1)], Timestamp(50), 10).missing, [ArticleId(1)]);
+        prepared.remember([article(1, 5)].iter(), Timestamp(50));
+        assert!(prepared.find(vec![ArticleId(1)], Timestamp(50), 10).missing.is_empty(), "it is still so");
+        prepared.remember([article(1, 6)].iter(), Timestamp(50));
+        assert_eq!(prepared.kept(ArticleId(1)).map(|kept| kept.offset), Some(Offset(6)));
+    }
+
+    #[test]
+    fn a_vector_of_unit_length_is_kept_once() {
+        let unit = Unit::of(&[0.6, 0.8]);
+        assert!(matches!(unit, Unit::Own));
+        assert!(matches!(Unit::of(&[3.0, 4.0]), Unit::Made(made) if *made == [0.6, 0.8]));
+        assert!(matches!(Unit::of(&[]), Unit::None));
     }
 }
