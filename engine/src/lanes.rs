@@ -73,7 +73,10 @@ where
             let input = self.running.get(&partition).and_then(|lane| lane.input.as_ref());
             let Some(input) = input else { continue };
             if input.send(message).await.is_err() {
-                // The lane says itself why.
+                // It says itself why, before its end.
+                if let Some(lane) = self.running.get_mut(&partition) {
+                    (&mut lane.task).await.ok();
+                }
                 return Err(EngineError::ours("hand a message to a lane", NEXT_HAS_STOPPED));
             }
         }
