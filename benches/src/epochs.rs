@@ -60,8 +60,7 @@ pub fn rows() -> Vec<Row> {
     let Some(server) = Server::start() else {
         return Vec::new();
     };
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime can be had");
+    let runtime = crate::threads();
     [("12 KB", 12_000), ("1 KB", 1_000)]
         .map(|(size, bytes)| {
             let rounds =

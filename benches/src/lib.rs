@@ -16,3 +16,11 @@ pub mod results;
 pub mod row;
 pub mod scale;
 pub mod scan;
+
+/// The threads that dataflows of benchmarks run in: one for each processor.
+///
+/// # Panics
+/// When the system gives no threads.
+pub fn threads() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime can be had")
+}

@@ -34,8 +34,7 @@ const TARGET: f64 = 0.9;
 /// # Panics
 /// When a dataflow or inference fails, which they have no reason to.
 pub fn rows() -> Vec<Row> {
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime can be had");
+    let runtime = crate::threads();
     [Precision::F32, Precision::Bf16].map(|precision| runtime.block_on(row(precision))).into()
 }
 

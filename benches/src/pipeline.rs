@@ -38,8 +38,7 @@ const TARGET: f64 = 300_000.0;
 /// When a dataflow fails, which it has no reason to.
 pub fn rows() -> Vec<Row> {
     let records = events(0, EVENTS, READERS);
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime can be had");
+    let runtime = crate::threads();
     let (mut decode_rounds, mut fold_rounds) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let parsed = rate(|| {

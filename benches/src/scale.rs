@@ -61,8 +61,7 @@ impl World {
 /// # Panics
 /// When a dataflow fails, which it has no reason to.
 pub fn rows() -> Vec<Row> {
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime can be had");
+    let runtime = crate::threads();
     runtime.block_on(async {
         let mut few = World::new(FEW).await;
         let mut many = Vec::new();
