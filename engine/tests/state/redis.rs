@@ -45,11 +45,13 @@ async fn a_restart_keeps_what_was_written_and_clients_come_back() {
     let mut server = server_or_skip!("a_restart_keeps_what_was_written_and_clients_come_back");
     let store = open_at(&server.url()).await;
     let tag = begin(&store).await;
-    assert_eq!(store.write_epoch(&tag, &write(0, "before")).await.unwrap(), WriteOutcome::Applied);
+    for next in 0..3 {
+        assert_eq!(store.write_epoch(&tag, &write(next, "before")).await.unwrap(), WriteOutcome::Applied);
+    }
     let mut wishes = store.hurries("main").await.unwrap();
     let waiter = {
         let (store, tag) = (Arc::clone(&store), tag.clone());
-        tokio::spawn(async move { store.wait_for(&tag, Offset(2)).await })
+        tokio::spawn(async move { store.wait_for(&tag, Offset(4)).await })
     };
     tokio::time::sleep(Duration::from_millis(100)).await;
     server.kill();
@@ -60,14 +62,14 @@ async fn a_restart_keeps_what_was_written_and_clients_come_back() {
     // The server has forgotten the scripts, the client its connection; neither shows.
     let end = std::time::Instant::now() + Duration::from_secs(20);
     let outcome = loop {
-        match store.write_epoch(&tag, &write(1, "after")).await {
+        match store.write_epoch(&tag, &write(3, "after")).await {
             Ok(outcome) => break outcome,
             Err(error) => assert!(error.retry && std::time::Instant::now() < end, "{error}"),
         }
     };
     assert_eq!(outcome, WriteOutcome::Applied);
     let woken = tokio::time::timeout(Duration::from_secs(10), waiter).await.expect("woken").unwrap();
-    assert_eq!(woken.unwrap(), marker(2));
+    assert_eq!(woken.unwrap(), marker(4));
     store.hurry(&tag, Offset(9)).await.unwrap();
     let wish = tokio::time::timeout(Duration::from_secs(10), wishes.next()).await.expect("it listens again");
     assert_eq!(wish, Some((1, Offset(9))));
@@ -140,34 +142,61 @@ async fn what_passes_may_be_tried_again_and_what_does_not_is_named() {
     };
     let store = open(&server.url(), &hasty).await.unwrap();
     let tag = begin(&store).await;
-    let refused = async |what: &str| {
-        let error = store.write_epoch(&tag, &write(0, "x")).await.unwrap_err();
-        println!("  {what}: {error}");
-        assert!(!error.to_string().contains('\n'), "{error}");
-        (error.fault, error.retry)
-    };
-    let passes = (Fault::Outside, true);
-    // A primary that was made a replica, one that wants replicas, one that hangs.
-    server.command("REPLICAOF 127.0.0.1 1");
-    assert_eq!(refused("read-only").await, passes);
-    server.command("REPLICAOF NO ONE");
-    server.command("CONFIG SET min-replicas-to-write 1");
-    assert_eq!(refused("without replicas").await, passes);
-    server.command("CONFIG SET min-replicas-to-write 0");
-    server.signal("STOP");
-    assert_eq!(refused("hanging").await, passes);
-    server.signal("CONT");
-    // What was sent while it hung may have been done since: the repeat says so.
-    let end = std::time::Instant::now() + Duration::from_secs(10);
-    while !store.write_epoch(&tag, &write(0, "x")).await.is_ok_and(|done| done == WriteOutcome::Applied) {
-        assert!(std::time::Instant::now() < end, "it does not come back");
+    // The first epoch of a process is written by a script, the next one by a transaction.
+    for next in 0..2 {
+        let refused = async |what: &str| {
+            let error = store.write_epoch(&tag, &write(next, "x")).await.unwrap_err();
+            println!("  {what}: {error}");
+            assert!(!error.to_string().contains('\n'), "{error}");
+            (error.fault, error.retry)
+        };
+        let passes = (Fault::Outside, true);
+        // A primary that was made a replica, one that wants replicas, one that hangs, one that takes no writes for a while.
+        server.command("REPLICAOF 127.0.0.1 1");
+        assert_eq!(refused("read-only").await, passes);
+        server.command("REPLICAOF NO ONE");
+        server.command("CONFIG SET min-replicas-to-write 1");
+        assert_eq!(refused("without replicas").await, passes);
+        server.command("CONFIG SET min-replicas-to-write 0");
+        server.signal("STOP");
+        assert_eq!(refused("hanging").await, passes);
+        server.signal("CONT");
+        server.command("CLIENT PAUSE 1500 WRITE");
+        assert_eq!(refused("paused").await, passes);
+        // What was sent while it hung may have been done since: the repeat says so.
+        let end = std::time::Instant::now() + Duration::from_secs(10);
+        let again = async || store.write_epoch(&tag, &write(next, "x")).await;
+        while !again().await.is_ok_and(|done| done == WriteOutcome::Applied) {
+            assert!(std::time::Instant::now() < end, "it does not come back");
+        }
+        let read = store.read(&tag, &[name("a")], &[]).await.unwrap();
+        assert_eq!((read.marker, read.values), (Some(marker(next + 1)), vec![Some(value(next + 1, "x"))]));
     }
     // Somebody else's key under our name does not go away by itself: a process that has yet to name a value there stops at it.
     server.command("DEL {main:1}:index");
     server.command("SET {main:1}:index x");
     let store = open(&server.url(), &hasty).await.unwrap();
-    let error = store.write_epoch(&tag, &write(1, "y")).await.unwrap_err();
+    let error = store.write_epoch(&tag, &write(2, "y")).await.unwrap_err();
     assert_eq!((error.fault, error.retry), (Fault::User, false), "{error}");
+}
+
+#[tokio::test]
+async fn who_goes_on_after_another_process_finds_its_marker() {
+    let server = server_or_skip!("who_goes_on_after_another_process_finds_its_marker");
+    let (one, other) = (open_at(&server.url()).await, open_at(&server.url()).await);
+    let tag = begin(&one).await;
+    for next in 0..3 {
+        assert_eq!(one.write_epoch(&tag, &write(next, "one")).await.unwrap(), WriteOutcome::Applied);
+    }
+    assert_eq!(other.write_epoch(&tag, &write(3, "other")).await.unwrap(), WriteOutcome::Applied);
+    let found = one.write_epoch(&tag, &epoch(3, 5, vec![])).await.unwrap();
+    assert_eq!(found, WriteOutcome::Conflict(Some(marker(4))));
+    for next in 4..6 {
+        assert_eq!(one.write_epoch(&tag, &write(next, "one again")).await.unwrap(), WriteOutcome::Applied);
+        assert_eq!(one.write_epoch(&tag, &write(next, "a repeat")).await.unwrap(), WriteOutcome::Applied);
+    }
+    let read = other.read(&tag, &[name("a")], &[]).await.unwrap();
+    assert_eq!((read.marker, read.values), (Some(marker(6)), vec![Some(value(6, "one again"))]));
 }
 
 /// The keys of a server whose names begin so.

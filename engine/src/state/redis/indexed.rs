@@ -1,14 +1,15 @@
-//! Which names a partition's index, and its list of mirrored names, have for certain, so that an epoch adds only those that may be new.
+//! What a partition's lists have for certain: names in its index and among its mirrored ones, so that an epoch adds only those that may be new,
+//! and epochs among those whose changes are told apart, so that the oldest can be let go.
 //!
 //! What is known belongs to a marker: an epoch that expects it, and is applied, finds the partition as the epoch before left it, index included.
 //! Under any other marker nothing is known.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
-use abovefold_schemas::Marker;
+use abovefold_schemas::{Marker, Offset};
 use bytes::Bytes;
 
-use super::EpochWrite;
+use super::{EpochWrite, epoch::EPOCHS};
 
 /// The most names that are remembered of a partition; beyond them all are forgotten, and added once more when they are next written.
 const MOST_NAMES: usize = 100_000;
@@ -19,14 +20,31 @@ pub(super) struct Indexed {
     at: Marker,
     /// Each with whether it is in the list of mirrored names.
     names: HashMap<Bytes, bool>,
+    /// The ends of the last epochs that changed mirrored values.
+    ends: VecDeque<Offset>,
+    /// Whether the epoch that is to come follows one that was written here.
+    continued: bool,
 }
 
 impl Indexed {
     /// What is known when an epoch expects this marker: nothing, where it is another one.
     pub fn expected_by(known: Option<Self>, epoch: &EpochWrite) -> Self {
-        known
-            .filter(|known| known.at == epoch.expected)
-            .unwrap_or_else(|| Self { at: epoch.expected, names: HashMap::new() })
+        known.filter(|known| known.at == epoch.expected).unwrap_or_else(|| Self {
+            at: epoch.expected,
+            names: HashMap::new(),
+            ends: VecDeque::new(),
+            continued: false,
+        })
+    }
+
+    /// Whether something is known: the epoch follows one that was written here.
+    pub fn is_continued(&self) -> bool {
+        self.continued
+    }
+
+    /// The end of the last epoch that is let go where one more changes mirrored values.
+    pub fn let_go(&self) -> Option<Offset> {
+        self.ends.front().copied().filter(|_| self.ends.len() == EPOCHS)
     }
 
     /// Whether the index has this name.
@@ -51,7 +69,13 @@ impl Indexed {
                 self.names.insert(put.key.clone(), put.mirrored);
             }
         }
-        Self { at: epoch.target, names: self.names }
+        if epoch.puts.iter().any(|put| put.mirrored) {
+            if self.ends.len() == EPOCHS {
+                self.ends.pop_front();
+            }
+            self.ends.push_back(epoch.target.next);
+        }
+        Self { at: epoch.target, continued: true, ..self }
     }
 }
 

@@ -1,18 +1,22 @@
 //! The store in Redis 7, single or Cluster.
 //!
-//! An epoch is one call of one script on one primary: whole or refused. Its keys are all named, so that a Cluster can place it; it has
-//! no flags, so that a server without memory refuses it before the first write. Calls are repeated after a time-out or a lost
+//! An epoch is whole or refused, by one primary. A partition's first one of a process, and each one in a Cluster, is one call of one script:
+//! its keys are all named, so that a Cluster can place it, and it has no flags, so that a server without memory refuses it before the first
+//! write. Those that follow are transactions ([`transaction`]), which cost the server half. Calls are repeated after a time-out or a lost
 //! connection, which is harmless: an epoch that was written is found at its target. Only derived values and wishes have a time to
 //! live, so a server that may evict other keys is refused ([`StateStore::check`]). Nothing is read from replicas.
 
 mod address;
+mod alone;
 mod check;
+mod epoch;
 mod failure;
 mod indexed;
 mod keys;
 mod listener;
 mod parts;
 mod scan;
+mod transaction;
 mod wire;
 
 use std::{
@@ -28,7 +32,7 @@ use futures::{StreamExt, stream::BoxStream};
 use redis::Value as Reply;
 
 use super::{
-    Changes, EpochWrite, Snapshot, StateSettings, StateStore, Tag, Value, WriteOutcome,
+    Changes, EpochWrite, Put, Snapshot, StateSettings, StateStore, Tag, Value, WriteOutcome,
     local::{Signals, lock},
     open::{check_namespace, masked},
 };
@@ -36,6 +40,7 @@ use crate::{
     error::{EngineError, Result},
     runtime::Runtime,
 };
+use alone::Alone;
 use indexed::Indexed;
 use listener::Listener;
 use parts::Parts;
@@ -59,8 +64,10 @@ pub struct RedisStore {
     listener: Listener,
     /// When partitions were last put into their list.
     listed: Mutex<BTreeMap<Tag, Instant>>,
-    /// What the indexes of partitions have that this process writes.
+    /// What the lists of partitions have that this process writes.
     indexed: Mutex<BTreeMap<Tag, Indexed>>,
+    /// Connections for transactions, which a Cluster is not sent.
+    alone: Option<Alone>,
 }
 
 impl RedisStore {
@@ -69,7 +76,28 @@ impl RedisStore {
         let wire = Wire::connect(url, settings).await?;
         let signals = Arc::<Signals>::default();
         let listener = Listener::start(wire.clone(), Arc::clone(&signals));
-        Ok(Self { wire, signals, listener, listed: Mutex::default(), indexed: Mutex::default() })
+        let single = wire.nodes().first().filter(|_| !wire.is_cluster());
+        let alone = single.map(|server| Alone::to(server.clone(), settings));
+        Ok(Self { wire, signals, listener, listed: Mutex::default(), indexed: Mutex::default(), alone })
+    }
+
+    /// Writes an epoch. `None` once it is written, else the marker that was found, empty for none.
+    async fn write_whole(
+        &self,
+        tried: &str,
+        tag: &Tag,
+        epoch: &EpochWrite,
+        indexed: &Indexed,
+    ) -> Result<Option<Vec<u8>>> {
+        if let Some(alone) = self.alone.as_ref().filter(|_| indexed.is_continued()) {
+            return transaction::write(&self.wire, alone, tried, tag, epoch, indexed).await;
+        }
+        let call = epoch::script_call(tag, epoch, indexed);
+        match self.wire.run(tried, &wire::WRITE_EPOCH, &call).await? {
+            Reply::Int(1) => Ok(None),
+            Reply::BulkString(found) => Ok(Some(found)),
+            other => Err(self.wire.strange(tried, &other)),
+        }
     }
 
     /// The names of mirrored values that epochs changed which ended after a version, or more names than these, and the marker at that moment.
@@ -174,15 +202,14 @@ impl StateStore for RedisStore {
         check_namespace(&tag.namespace)?;
         let tried = format!("write an epoch of {tag}");
         let indexed = Indexed::expected_by(lock(&self.indexed).remove(tag), epoch);
-        match self.wire.run(&tried, &wire::WRITE_EPOCH, &epoch_call(tag, epoch, &indexed)).await? {
-            Reply::Int(1) => {
+        match self.write_whole(&tried, tag, epoch, &indexed).await? {
+            None => {
                 lock(&self.indexed).insert(tag.clone(), indexed.after(epoch));
                 self.list(tag).await;
                 Ok(WriteOutcome::Applied)
             }
-            Reply::BulkString(found) if found.is_empty() => Ok(WriteOutcome::Conflict(None)),
-            found @ Reply::BulkString(_) => Ok(WriteOutcome::Conflict(self.marker_in(&tried, found)?)),
-            other => Err(self.wire.strange(&tried, &other)),
+            Some(found) if found.is_empty() => Ok(WriteOutcome::Conflict(None)),
+            Some(found) => Ok(WriteOutcome::Conflict(self.marker_in(&tried, Reply::BulkString(found))?)),
         }
     }
 
@@ -279,38 +306,6 @@ impl StateStore for RedisStore {
     async fn check(&self) -> Result<String> {
         check::check(&self.wire).await
     }
-}
-
-/// Keys and arguments of the script that writes an epoch (its text says in which order).
-fn epoch_call(tag: &Tag, epoch: &EpochWrite, indexed: &Indexed) -> Parts {
-    let values = || epoch.puts.iter().filter_map(|put| Some((put, put.value.as_ref()?)));
-    // Those first whose names the index may lack.
-    let (fresh, known): (Vec<_>, Vec<_>) = values().partition(|(put, _)| !indexed.has(&put.key));
-    let set = || fresh.iter().chain(&known);
-    let removed = || epoch.puts.iter().filter(|put| put.value.is_none());
-    let mirrored = || epoch.puts.iter().filter(|put| put.mirrored);
-    let number = |count: usize| count.to_string().into_bytes();
-
-    let lists = [keys::marker(tag), keys::mirrored(tag), keys::changed(tag), keys::index(tag)];
-    let (of_values, of_derived) = (keys::values(tag), keys::all_derived(tag));
-    let mut parts = Parts::default();
-    lists.iter().for_each(|key| parts.key(&[key.as_bytes()]));
-    set().for_each(|(put, _)| parts.key(&[of_values.as_bytes(), &put.key]));
-    removed().for_each(|put| parts.key(&[of_values.as_bytes(), &put.key]));
-    epoch.invalidated.iter().for_each(|name| parts.key(&[of_derived.as_bytes(), name]));
-
-    parts.argument(&[&epoch.expected.to_bytes()]);
-    parts.argument(&[&epoch.target.to_bytes()]);
-    for count in [fresh.len() + known.len(), removed().count(), fresh.len()] {
-        parts.argument(&[&number(count)]);
-    }
-    parts.argument(&[epoch.target.next.0.to_string().as_bytes()]);
-    parts.argument(&[&parts::join(mirrored().map(|put| &put.key))]);
-    set().for_each(|(_, value)| parts.argument(&[&value.version.0.to_be_bytes(), &value.bytes]));
-    removed().for_each(|put| parts.argument(&[&put.key]));
-    let unlisted = mirrored().filter(|put| !indexed.has_mirrored(&put.key));
-    unlisted.for_each(|put| parts.argument(&[&put.key]));
-    parts
 }
 
 /// The partitions that the list names, in order.

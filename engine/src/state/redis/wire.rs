@@ -139,9 +139,17 @@ impl Wire {
 
     /// Makes a call, again if the server is away, busy or changing its role.
     pub async fn call(&self, tried: &str, command: &Cmd) -> Result<Reply> {
+        self.again(tried, || self.once(command)).await
+    }
+
+    /// Tries something, again if the server is away, busy or changing its role.
+    pub async fn again<T, F>(&self, tried: &str, once: impl Fn() -> F) -> Result<T>
+    where
+        F: Future<Output = Result<T, RedisError>>,
+    {
         let mut attempt = 1;
         loop {
-            match self.once(command).await {
+            match once().await {
                 Ok(reply) => return Ok(reply),
                 Err(error) if attempt < self.attempts && passes(&error) => {
                     self.pause(tried, &error, attempt).await
