@@ -90,7 +90,7 @@ pub enum Timestamps {
 }
 
 impl Command {
-    /// Whether it computes with libtorch for longer than a moment.
+    /// Whether it folds, or computes with libtorch, for longer than a moment.
     pub fn runs_networks(&self) -> bool {
         matches!(
             self,

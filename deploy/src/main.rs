@@ -4,6 +4,7 @@
 
 mod arms;
 mod background;
+mod begin;
 mod cli;
 mod commands;
 mod config;
@@ -24,7 +25,6 @@ mod session;
 mod strays;
 mod telemetry;
 mod time_machine;
-mod waiting;
 mod worker;
 
 use std::process::ExitCode;
@@ -37,7 +37,7 @@ fn main() -> ExitCode {
     // Wrong usage ends in here with status 2, help with 0.
     let cli = Cli::parse();
     if cli.command.runs_networks() {
-        waiting::asleep();
+        begin::with_environment();
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,

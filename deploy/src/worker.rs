@@ -23,9 +23,9 @@ const REPLAY_RECORDS: usize = 32_768;
 /// The same with a model, whose hidden states make a reader's value many times larger: some 30 MB an epoch.
 const REPLAY_RECORDS_WITH_MODEL: usize = 4_096;
 
-/// Records of an epoch of a backlog into Redis without a model: readers' values are a thirtieth of those with one, so that as many fit what a
-/// script writes at its best, and who reads or is read often is written once for many reads.
-const REDIS_BACKLOG_RECORDS_WITHOUT_MODEL: usize = 8_192;
+/// Records of an epoch of a backlog into Redis without a model: who reads or is read often is written once for many reads. Redis is held by
+/// one for some 30 ms.
+const REDIS_BACKLOG_RECORDS_WITHOUT_MODEL: usize = 16_384;
 
 /// Dataflows that run.
 #[derive(Debug)]
@@ -158,7 +158,6 @@ impl Worker {
         context.window.length = std::time::Duration::ZERO;
         // Every epoch of it has a backlog behind it: there is one size.
         context.window.backlog_records = 0;
-        // Into the embedded store there is no script that gets slower by what it is given at once either.
         context.window.max_records = match session.config.window.replay_records {
             0 if !session.config.embeds_state() && inference.is_none() => REDIS_BACKLOG_RECORDS_WITHOUT_MODEL,
             0 if !session.config.embeds_state() => context.window.max_records,

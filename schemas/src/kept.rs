@@ -22,15 +22,17 @@ pub trait Kept: Message + Default {
     /// # Errors
     /// When the version is unknown or the bytes are no such message.
     fn from_kept(bytes: &[u8]) -> Result<Self, KeptError> {
-        match bytes.split_first() {
-            None => Err(KeptError { name: Self::NAME, reason: "no bytes".into() }),
-            Some((version, message)) if *version == Self::VERSION => Self::decode(message)
-                .map_err(|error| KeptError { name: Self::NAME, reason: error.to_string() }),
-            Some((version, _)) => Err(KeptError {
-                name: Self::NAME,
-                reason: format!("format version {version}, this program reads {}", Self::VERSION),
-            }),
-        }
+        let refused = |reason: String| KeptError { name: Self::NAME, reason };
+        let (version, message) = bytes.split_first().ok_or_else(|| refused("no bytes".into()))?;
+        let read = Self::from_version(*version, message).unwrap_or_else(|| {
+            Err(format!("format version {version}, this program reads {}", Self::VERSION))
+        });
+        read.map_err(refused)
+    }
+
+    /// Reads a message of this format version, or says why it is none; `None` for a version that is not known.
+    fn from_version(version: u8, message: &[u8]) -> Option<Result<Self, String>> {
+        (version == Self::VERSION).then(|| Self::decode(message).map_err(|error| error.to_string()))
     }
 }
 

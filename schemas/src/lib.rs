@@ -12,6 +12,7 @@ pub mod kept;
 pub mod keys;
 pub mod learned;
 pub mod marker;
+mod reader;
 pub mod records;
 pub mod state;
 pub mod tables;

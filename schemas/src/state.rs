@@ -2,7 +2,7 @@
 
 use prost::Message;
 
-use crate::kept::Kept;
+use crate::{kept::Kept, reader::ByColumn};
 
 /// The most reads that a reader's state lists.
 pub const MAX_READS: usize = 50;
@@ -88,8 +88,27 @@ pub struct ReaderState {
     pub read_before: Vec<i64>,
 }
 
+/// Kept by column; its own message is version 1, which is still read.
 impl Kept for ReaderState {
     const NAME: &'static str = "reader state";
+    const VERSION: u8 = 2;
+
+    fn to_kept(&self) -> Vec<u8> {
+        let columns = ByColumn::from(self);
+        let mut bytes = Vec::with_capacity(1 + columns.encoded_len());
+        bytes.push(Self::VERSION);
+        columns.encode_raw(&mut bytes);
+        bytes
+    }
+
+    fn from_version(version: u8, message: &[u8]) -> Option<Result<Self, String>> {
+        let columns = || ByColumn::decode(message).map_err(|error| error.to_string());
+        match version {
+            1 => Some(Self::decode(message).map_err(|error| error.to_string())),
+            2 => Some(columns().and_then(|columns| Ok(columns.state()?))),
+            _ => None,
+        }
+    }
 }
 
 /// An article that was read next, and how often: decayed by time, and by how many reads followed since.

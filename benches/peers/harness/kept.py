@@ -41,16 +41,26 @@ def _varint(message: bytes, place: int) -> tuple[int, int]:
 
 
 def session(value: bytes) -> bytes:
-    """The reads of a `ReaderState`, in the form that the peers keep."""
+    """The reads of a `ReaderState`, which are kept by column, in the form that the peers keep."""
+    columns = dict(fields(value))
+    seconds = FLOAT.iter_unpack(columns.get(14, b""))
+    scrolls = FLOAT.iter_unpack(columns.get(15, b""))
     reads = bytearray()
-    for number, field in fields(value):
-        if number != 3:
-            continue
-        read = dict(fields(field))
-        seconds = FLOAT.unpack(read[3])[0] if 3 in read else 0.0
-        scroll = FLOAT.unpack(read[4])[0] if 4 in read else 0.0
-        reads += READ.pack(read.get(1, 0), read.get(2, 0), seconds, scroll, read.get(5, 0))
+    time = 0
+    rows = zip(*(_varints(columns.get(column, b"")) for column in (9, 10, 12)), strict=True)
+    for article, later, facts in rows:
+        time += (later >> 1) ^ -(later & 1)
+        read_time = next(seconds)[0] if facts & 1 else 0.0
+        scroll = next(scrolls)[0] if facts & 2 else 0.0
+        reads += READ.pack(article, time, read_time, scroll, facts >> 4)
     return bytes(reads)
+
+
+def _varints(packed: bytes):
+    place = 0
+    while place < len(packed):
+        number, place = _varint(packed, place)
+        yield number
 
 
 def embedding(value: bytes) -> numpy.ndarray | None:

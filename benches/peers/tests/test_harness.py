@@ -45,10 +45,12 @@ class Contents(unittest.TestCase):
 
 class Kept(unittest.TestCase):
     def test_a_reader_state_is_read(self):
-        # One read: article 7, time 9, 1.5 seconds, 50 percent, device 2, position 1.
-        read = b"\x08\x07\x10\x09\x1d\x00\x00\xc0\x3f\x25\x00\x00\x48\x42\x28\x02\x40\x01"
-        value = b"\x1a" + bytes([len(read)]) + read + b"\x20\x01"
-        self.assertEqual(kept.session(value), READ.pack(7, 9, 1.5, 50.0, 2))
+        # Two reads: article 7, time 9, 1.5 seconds, 50 percent, device 2; article 300, time 8, neither seconds nor percent, device 1.
+        articles, times, facts = b"\x07\xac\x02", b"\x12\x01", b"\x23\x10"
+        columns = [(9, articles), (10, times), (12, facts), (14, b"\x00\x00\xc0\x3f"), (15, b"\x00\x00\x48\x42")]
+        value = b"\x20\x02" + b"".join(bytes([number << 3 | 2, len(data)]) + data for number, data in columns)
+        wanted = READ.pack(7, 9, 1.5, 50.0, 2) + READ.pack(300, 8, 0.0, 0.0, 1)
+        self.assertEqual(kept.session(value), wanted)
 
 
 if __name__ == "__main__":

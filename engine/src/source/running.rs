@@ -20,9 +20,7 @@ use crate::{
 
 /// Records of a partition that may be under way before it is paused: several epochs of a backlog, so that the next ones are decoded while one is
 /// written.
-const MAX_UNACKED: usize = 32_768;
-/// The same for a source with an end: nobody waits for its markers, and large epochs write a value once for many records.
-const MAX_UNACKED_TO_AN_END: usize = 49_152;
+const MAX_UNACKED: usize = 65_536;
 /// How often the marker of an idle partition is compared with the store's.
 const IDLE_CHECK: Duration = Duration::from_secs(1);
 
@@ -152,7 +150,7 @@ impl Running {
     async fn hear(&mut self, signal: Signal) -> Result<()> {
         let (Signal::Acked { lease, .. } | Signal::Reset { lease, .. } | Signal::Failed { lease, .. }) =
             &signal;
-        let most = self.most_unacked();
+        let most = MAX_UNACKED;
         let Some(lane) = self.lanes.get_mut(&lease.partition).filter(|lane| lane.lease == *lease) else {
             return Ok(());
         };
@@ -267,7 +265,7 @@ impl Running {
     }
 
     async fn hand_on(&mut self, mut run: RecordRun) -> Result<()> {
-        let (partition, most) = (run.partition, self.most_unacked());
+        let (partition, most) = (run.partition, MAX_UNACKED);
         let Some(lane) = self.lanes.get_mut(&partition) else { return Ok(()) };
         debug_assert!(
             run.records.first().is_none_or(|record| record.offset >= lane.delivered),
@@ -295,10 +293,6 @@ impl Running {
             self.member.pause(partition).await?;
         }
         Ok(())
-    }
-
-    fn most_unacked(&self) -> usize {
-        if self.source.settings.until.is_some() { MAX_UNACKED_TO_AN_END } else { MAX_UNACKED }
     }
 
     fn reached_end(&self) -> bool {

@@ -25,4 +25,4 @@ pub use steps::SessionModel;
 pub use table::ArticleTable;
 
 /// The version of the fold's code. A change that alters any byte of state raises it; a namespace of another version is not joined.
-pub const FOLD_VERSION: u32 = 5;
+pub const FOLD_VERSION: u32 = 6;

@@ -2,7 +2,7 @@
 //!
 //! An epoch is whole or refused, by one primary. A partition's first one of a process, and each one in a Cluster, is one call of one script:
 //! its keys are all named, so that a Cluster can place it, and it has no flags, so that a server without memory refuses it before the first
-//! write. Those that follow are transactions ([`transaction`]), which cost the server half. Calls are repeated after a time-out or a lost
+//! write. Those that follow are transactions, which cost the server half. Calls are repeated after a time-out or a lost
 //! connection, which is harmless: an epoch that was written is found at its target. Only derived values and wishes have a time to
 //! live, so a server that may evict other keys is refused ([`StateStore::check`]). Nothing is read from replicas.
 
