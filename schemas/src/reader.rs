@@ -26,9 +26,9 @@ pub(crate) struct ByColumn {
     /// Each less the one before.
     #[prost(sint64, repeated, tag = "10")]
     times: Vec<i64>,
-    /// Each less its read's time.
+    /// How much later each was logged than read, less the same of the one before.
     #[prost(sint64, repeated, tag = "11")]
-    logged: Vec<i64>,
+    delays: Vec<i64>,
     /// The device, times 16, and which of the following columns have something for the read.
     #[prost(uint64, repeated, tag = "12")]
     facts: Vec<u64>,
@@ -63,7 +63,7 @@ impl From<&ReaderState> for ByColumn {
             read_before: state.read_before.clone(),
             articles: Vec::with_capacity(count),
             times: Vec::with_capacity(count),
-            logged: Vec::with_capacity(count),
+            delays: Vec::with_capacity(count),
             facts: Vec::with_capacity(count),
             positions: Vec::with_capacity(count),
             read_times: Vec::with_capacity(count),
@@ -71,13 +71,17 @@ impl From<&ReaderState> for ByColumn {
             view_ids: Vec::new(),
             seqs: Vec::new(),
         };
-        let mut before = 0;
+        let mut before = &Read::default();
         for read in &state.reads {
             columns.push(read, before);
-            before = read.time;
+            before = read;
         }
         columns
     }
+}
+
+fn delay(read: &Read) -> i64 {
+    read.logged.wrapping_sub(read.time)
 }
 
 /// What a column holds for a read whose facts have this bit.
@@ -88,11 +92,11 @@ fn of<T>(column: &mut impl Iterator<Item = T>, facts: u64, bit: u64) -> Result<O
 const TOO_SHORT: &str = "a column of its reads is too short";
 
 impl ByColumn {
-    fn push(&mut self, read: &Read, before: i64) {
+    fn push(&mut self, read: &Read, before: &Read) {
         let has = |is: bool, bit: u64| if is { bit } else { 0 };
         self.articles.push(read.article_id);
-        self.times.push(read.time.wrapping_sub(before));
-        self.logged.push(read.logged.wrapping_sub(read.time));
+        self.times.push(read.time.wrapping_sub(before.time));
+        self.delays.push(delay(read).wrapping_sub(delay(before)));
         self.facts.push(
             u64::from(read.device_type) << DEVICE
                 | has(read.read_time.is_some(), READ_TIME)
@@ -110,16 +114,17 @@ impl ByColumn {
     /// The state, unless its columns do not fit together.
     pub(crate) fn state(self) -> Result<ReaderState, &'static str> {
         let count = self.articles.len();
-        if [self.times.len(), self.logged.len(), self.facts.len(), self.positions.len()] != [count; 4] {
+        if [self.times.len(), self.delays.len(), self.facts.len(), self.positions.len()] != [count; 4] {
             return Err(TOO_SHORT);
         }
         let (mut read_times, mut scroll_pcts) = (self.read_times.into_iter(), self.scroll_pcts.into_iter());
         let (mut view_ids, mut seqs) = (self.view_ids.into_iter(), self.seqs.into_iter());
         let mut reads = Vec::with_capacity(count);
-        let mut time = 0_i64;
+        let (mut time, mut delay) = (0_i64, 0_i64);
         for (place, article_id) in self.articles.into_iter().enumerate() {
             let facts = self.facts[place];
             time = time.wrapping_add(self.times[place]);
+            delay = delay.wrapping_add(self.delays[place]);
             reads.push(Read {
                 article_id,
                 time,
@@ -129,7 +134,7 @@ impl ByColumn {
                 view_id: of(&mut view_ids, facts, VIEW_ID)?,
                 seq: of(&mut seqs, facts, SEQ)?,
                 position: self.positions[place],
-                logged: time.wrapping_add(self.logged[place]),
+                logged: time.wrapping_add(delay),
             });
         }
         Ok(ReaderState {

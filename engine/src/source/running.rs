@@ -150,7 +150,7 @@ impl Running {
     async fn hear(&mut self, signal: Signal) -> Result<()> {
         let (Signal::Acked { lease, .. } | Signal::Reset { lease, .. } | Signal::Failed { lease, .. }) =
             &signal;
-        let most = MAX_UNACKED;
+
         let Some(lane) = self.lanes.get_mut(&lease.partition).filter(|lane| lane.lease == *lease) else {
             return Ok(());
         };
@@ -158,7 +158,7 @@ impl Running {
             Signal::Acked { lease, marker } => {
                 lane.acked = marker;
                 self.member.commit(lease.partition, marker.next);
-                if lane.paused && lane.unacked() < most / 2 {
+                if lane.paused && lane.unacked() < MAX_UNACKED / 2 {
                     lane.paused = false;
                     if !self.rests {
                         self.member.resume(lease.partition).await?;
@@ -265,7 +265,7 @@ impl Running {
     }
 
     async fn hand_on(&mut self, mut run: RecordRun) -> Result<()> {
-        let (partition, most) = (run.partition, MAX_UNACKED);
+        let partition = run.partition;
         let Some(lane) = self.lanes.get_mut(&partition) else { return Ok(()) };
         debug_assert!(
             run.records.first().is_none_or(|record| record.offset >= lane.delivered),
@@ -288,7 +288,7 @@ impl Running {
             // Nothing more comes that could fill the window.
             self.out.emit(Feed::Hurry { partition, until }).await?;
         }
-        if !lane.paused && lane.unacked() > most {
+        if !lane.paused && lane.unacked() > MAX_UNACKED {
             lane.paused = true;
             self.member.pause(partition).await?;
         }

@@ -106,16 +106,16 @@ impl Buffer {
         self.changed.notify_one();
     }
 
-    /// Adds a record, unless the partition was started again since, or is gone.
-    pub(super) fn push_record(&self, partition: u32, generation: u64, record: Record) {
+    /// Adds records, unless the partition was started again since, or is gone.
+    pub(super) fn push_records(&self, partition: u32, generation: u64, records: Vec<Record>) {
         let mut state = self.state();
         let Some(place) = state.partitions.get_mut(&partition) else { return };
-        if place.generation != generation {
+        if place.generation != generation || records.is_empty() {
             return;
         }
-        place.bytes += size(&record);
-        place.records.push_back(record);
-        // The record says as much, and more.
+        place.bytes += records.iter().map(size).sum::<usize>();
+        place.records.extend(records);
+        // They say as much, and more.
         place.passed = None;
         drop(state);
         self.changed.notify_one();
@@ -233,11 +233,11 @@ mod tests {
     fn what_was_fetched_before_a_start_is_not_handed_out() {
         let buffer = Buffer::default();
         let first = buffer.restart(0);
-        buffer.push_record(0, first, record(7));
+        buffer.push_records(0, first, vec![record(7)]);
         let second = buffer.restart(0);
-        buffer.push_record(0, first, record(8));
+        buffer.push_records(0, first, vec![record(8)]);
         assert_eq!(take(&buffer), None);
-        buffer.push_record(0, second, record(3));
+        buffer.push_records(0, second, vec![record(3)]);
         assert_eq!(take(&buffer), Some((0, vec![3])));
     }
 
@@ -253,13 +253,13 @@ mod tests {
         buffer.push_passed(0, first, Offset(3));
         assert_eq!(next(), Some((0, 3)));
         assert_eq!(next(), None);
-        (5..1_500).for_each(|offset| buffer.push_record(0, first, record(offset)));
+        buffer.push_records(0, first, (5..1_500).map(record).collect());
         buffer.push_passed(0, first, Offset(1_503));
         assert_eq!(next(), Some((1_000, 1_005)));
         assert_eq!(next(), Some((495, 1_503)));
         // A record that comes behind carries it.
         buffer.push_passed(0, first, Offset(1_510));
-        buffer.push_record(0, first, record(1_512));
+        buffer.push_records(0, first, vec![record(1_512)]);
         assert_eq!(next(), Some((1, 1_513)));
         buffer.push_passed(0, first, Offset(1_600));
         let second = buffer.restart(0);
@@ -276,10 +276,9 @@ mod tests {
     fn partitions_have_turns_and_paused_ones_wait() {
         let buffer = Buffer::default();
         let generations = [0, 1, 2].map(|partition| buffer.restart(partition));
-        for offset in 0..1_001 {
-            for partition in [0, 1, 2] {
-                buffer.push_record(partition, generations[partition as usize], record(offset));
-            }
+        for partition in [0, 1, 2] {
+            let records = (0..1_001).map(record).collect();
+            buffer.push_records(partition, generations[partition as usize], records);
         }
         buffer.set_paused(1, true);
         let served: Vec<_> =

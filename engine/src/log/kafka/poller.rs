@@ -1,6 +1,7 @@
 //! The thread that polls: it owns a consumer of librdkafka, does what its owner asks, and fills the buffer.
 
 use std::{
+    collections::BTreeMap,
     sync::{
         Arc,
         mpsc::{self, RecvTimeoutError, TryRecvError},
@@ -20,7 +21,7 @@ use rdkafka::{
 use tokio::sync::oneshot;
 
 use super::{
-    super::{Bounds, Membership, Position},
+    super::{Bounds, Membership, Position, Record},
     admin::partition_number,
     assignment::{Owned, PollerContext, Started},
     buffer::{Buffer, Fill},
@@ -108,6 +109,9 @@ impl Poller {
         EngineError::ours(tried, "the polling thread is gone")
     }
 }
+
+/// What came of each start of a partition since the buffer was last given something.
+type Burst = BTreeMap<(u32, u64), Vec<Record>>;
 
 /// What the thread owns.
 struct Polling {
@@ -268,21 +272,28 @@ impl Polling {
         patient
     }
 
-    /// Takes what librdkafka has, at most a burst; waits a moment if it has nothing.
+    /// Takes what librdkafka has, at most a burst, and hands it over in one piece; waits a moment if it has nothing.
     fn poll(&mut self) {
         let mut wait = POLL;
+        let mut burst = Burst::default();
         for _ in 0..BURST {
             match self.consumer.poll(wait) {
-                Some(Ok(message)) => self.accept(&message),
-                Some(Err(KafkaError::PartitionEOF(partition))) => self.pass(partition),
-                Some(Err(error)) => self.complain(&error),
+                Some(Ok(message)) => self.accept(&message, &mut burst),
+                Some(Err(error)) => {
+                    self.hand_over(&mut burst);
+                    match error {
+                        KafkaError::PartitionEOF(partition) => self.pass(partition),
+                        error => self.complain(&error),
+                    }
+                }
                 None => break,
             }
             wait = Duration::ZERO;
         }
+        self.hand_over(&mut burst);
     }
 
-    fn accept(&self, message: &BorrowedMessage<'_>) {
+    fn accept(&self, message: &BorrowedMessage<'_>, burst: &mut Burst) {
         let (Ok(partition), Ok(offset)) =
             (u32::try_from(message.partition()), u64::try_from(message.offset()))
         else {
@@ -299,7 +310,13 @@ impl Polling {
             started.next = offset + 1;
             started.generation
         };
-        self.buffer.push_record(partition, generation, record(message, offset));
+        burst.entry((partition, generation)).or_default().push(record(message, offset));
+    }
+
+    fn hand_over(&self, burst: &mut Burst) {
+        for ((partition, generation), records) in std::mem::take(burst) {
+            self.buffer.push_records(partition, generation, records);
+        }
     }
 
     /// At the end of a partition: passes what lies before it and is no record. librdkafka's own position moves behind the control records
