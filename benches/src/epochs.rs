@@ -1,4 +1,4 @@
-//! What atomic epochs cost in Redis: the script that compares the marker and writes an epoch, against the same writes as a plain pipeline, in
+//! What atomic epochs cost in Redis: transactions that compare the marker and write an epoch, against the same writes as a plain pipeline, in
 //! the same rounds and on the same server.
 
 use std::{path::PathBuf, process::Command, time::Instant};
