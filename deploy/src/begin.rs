@@ -2,7 +2,7 @@
 //!
 //! libtorch's OpenMP threads spin between two products unless they are told to sleep, which takes whole cores from whoever else could work. And
 //! the C library's allocator, which librdkafka and libtorch use as we do, gives memory back to the kernel after each large batch and has it
-//! cleared again for the next: a fifth of the write path's processor time. Whoever sets a variable has its way.
+//! cleared again for the next: up to a fifth of the write path's processor time. Whoever sets a variable has its way.
 
 /// How many bytes may lie free at the end of a thread's memory before they are given back, in what pieces it grows, and from what size on a
 /// piece is the kernel's own.

@@ -91,7 +91,7 @@ pub enum Timestamps {
 
 impl Command {
     /// Whether it folds, or computes with libtorch, for longer than a moment.
-    pub fn runs_networks(&self) -> bool {
+    pub fn works_long(&self) -> bool {
         matches!(
             self,
             Self::Demo { .. }

@@ -36,7 +36,7 @@ use crate::{cli::Cli, output::Output};
 fn main() -> ExitCode {
     // Wrong usage ends in here with status 2, help with 0.
     let cli = Cli::parse();
-    if cli.command.runs_networks() {
+    if cli.command.works_long() {
         begin::with_environment();
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {

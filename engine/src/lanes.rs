@@ -70,13 +70,11 @@ where
                 let lane = self.lane(partition);
                 self.running.insert(partition, lane);
             }
-            let input = self.running.get(&partition).and_then(|lane| lane.input.as_ref());
-            let Some(input) = input else { continue };
+            let Some(lane) = self.running.get_mut(&partition) else { continue };
+            let Some(input) = &lane.input else { continue };
             if input.send(message).await.is_err() {
                 // It says itself why, before its end.
-                if let Some(lane) = self.running.get_mut(&partition) {
-                    (&mut lane.task).await.ok();
-                }
+                (&mut lane.task).await.ok();
                 return Err(EngineError::ours("hand a message to a lane", NEXT_HAS_STOPPED));
             }
         }

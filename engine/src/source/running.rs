@@ -150,7 +150,6 @@ impl Running {
     async fn hear(&mut self, signal: Signal) -> Result<()> {
         let (Signal::Acked { lease, .. } | Signal::Reset { lease, .. } | Signal::Failed { lease, .. }) =
             &signal;
-
         let Some(lane) = self.lanes.get_mut(&lease.partition).filter(|lane| lane.lease == *lease) else {
             return Ok(());
         };

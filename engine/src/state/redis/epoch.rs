@@ -78,13 +78,13 @@ pub(super) fn transaction(tag: &Tag, epoch: &EpochWrite, indexed: &Indexed) -> P
     let (of_values, of_derived) = (keys::values(tag), keys::all_derived(tag));
     let removed = changes.removed.iter().map(|put| (&of_values, &put.key));
     let gone = removed.chain(epoch.invalidated.iter().map(|name| (&of_derived, name)));
-    let gone = gone.map(|(kind, name)| [kind.as_bytes(), name]);
+    let gone: Vec<[&[u8]; 2]> = gone.map(|(kind, name)| [kind.as_bytes(), name]).collect();
     let fresh: Vec<&Put> = changes.fresh.iter().map(|(put, _)| *put).collect();
     let index = keys::index(tag);
-    pipeline.many("SADD", Some(&index), names(&fresh));
-    pipeline.many("DEL", None, gone.collect());
-    pipeline.many("SREM", Some(&index), names(&changes.removed));
-    pipeline.many("SADD", Some(&keys::mirrored(tag)), names(&changes.unlisted));
+    many(&mut pipeline, "SADD", Some(&index), &names(&fresh));
+    many(&mut pipeline, "DEL", None, &gone);
+    many(&mut pipeline, "SREM", Some(&index), &names(&changes.removed));
+    many(&mut pipeline, "SADD", Some(&keys::mirrored(tag)), &names(&changes.unlisted));
     if !changes.mirrored.is_empty() {
         let changed = keys::changed(tag);
         pipeline.cmd("ZADD").arg(&changed).arg(epoch.target.next.0).arg(changes.mirrored);
@@ -128,24 +128,18 @@ fn argument(command: &mut Cmd, pieces: &[&[u8]]) {
     }
 }
 
-/// A command with many arguments, and none where there are none.
-trait Many {
-    fn many(&mut self, name: &str, key: Option<&str>, arguments: Vec<[&[u8]; 2]>);
-}
-
-impl Many for Pipeline {
-    fn many(&mut self, name: &str, key: Option<&str>, arguments: Vec<[&[u8]; 2]>) {
-        if arguments.is_empty() {
-            return;
-        }
-        let size: usize = arguments.iter().flatten().map(|piece| piece.len()).sum();
-        let fixed = name.len() + key.map_or(0, str::len);
-        let mut command = Cmd::with_capacity(2 + arguments.len(), fixed + size);
-        command.arg(name);
-        if let Some(key) = key {
-            command.arg(key);
-        }
-        arguments.iter().for_each(|pieces| argument(&mut command, pieces));
-        self.add_command(command);
+/// Adds a command with many arguments, and none where there are none.
+fn many(pipeline: &mut Pipeline, name: &str, key: Option<&str>, arguments: &[[&[u8]; 2]]) {
+    if arguments.is_empty() {
+        return;
     }
+    let size: usize = arguments.iter().flatten().map(|piece| piece.len()).sum();
+    let fixed = name.len() + key.map_or(0, str::len);
+    let mut command = Cmd::with_capacity(2 + arguments.len(), fixed + size);
+    command.arg(name);
+    if let Some(key) = key {
+        command.arg(key);
+    }
+    arguments.iter().for_each(|pieces| argument(&mut command, pieces));
+    pipeline.add_command(command);
 }
